@@ -232,18 +232,11 @@ static int l_identity(lua_State *L)
 
 int luaopen_cl_host(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"signals", l_signals},
-                                         {"write", l_write},
-                                         {"terminal", l_terminal},
-                                         {"getenv", l_getenv},
-                                         {"setup_log", l_setup_log},
-                                         {"fault", l_fault},
-                                         {"uuid", l_uuid},
-                                         {"sha256", l_sha256},
-                                         {"embedded", l_embedded},
-                                         {"is_public", l_is_public},
-                                         {"identity", l_identity},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"signals", l_signals},     {"write", l_write},         {"terminal", l_terminal},
+        {"getenv", l_getenv},       {"setup_log", l_setup_log}, {"fault", l_fault},
+        {"uuid", l_uuid},           {"sha256", l_sha256},       {"embedded", l_embedded},
+        {"is_public", l_is_public}, {"identity", l_identity},   {NULL, NULL}};
     static const luaL_Reg methods[] = {{"wait", l_signals_wait}, {NULL, NULL}};
     if (luaL_newmetatable(L, MT_SIGNALS)) {
         luaL_newlib(L, methods);

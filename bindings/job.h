@@ -3,7 +3,8 @@
  *
  *   handle:wait([ms]) -> nil, {done, total, bytes, rows}   still running when the time ran out
  *                     -> true, results…                    finished (raises when it failed)
- *   handle:stop()                                          ask it to end; wait() then raises cancelled
+ *   handle:stop()                                          ask it to end; wait() then raises
+ * cancelled
  *
  * Closing or collecting the handle of a running job stops it. A cancelled task stops its job too.
  */

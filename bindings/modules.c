@@ -12,12 +12,9 @@ static const struct {
     lua_CFunction open; /* NULL: the module is Lua only */
     bool public;        /* scripts may require it */
 } modules[] = {
-    {"errors", luaopen_cl_errors, true},
-    {"log", luaopen_cl_log, true},
-    {"time", luaopen_cl_time, true},
-    {"procedure", NULL, true},
-    {"host", luaopen_cl_host, false},
-    {"task", luaopen_cl_task, false},
+    {"errors", luaopen_cl_errors, true}, {"log", luaopen_cl_log, true},
+    {"time", luaopen_cl_time, true},     {"procedure", NULL, true},
+    {"host", luaopen_cl_host, false},    {"task", luaopen_cl_task, false},
 };
 
 enum { MODULES = sizeof modules / sizeof *modules };

@@ -71,8 +71,8 @@ static int l_join(lua_State *L)
     }
     join->task = task;
     if (limit_ms >= 0 && !join->wait.done) {
-        join->timer = cl_timer_start(cl_host_loop(cl_host_of(L)), (uint64_t)limit_ms, on_limit,
-                                     join);
+        join->timer =
+            cl_timer_start(cl_host_loop(cl_host_of(L)), (uint64_t)limit_ms, on_limit, join);
     }
     return cl_await(L, &join->wait, (lua_KContext)join, finish_join);
 }

@@ -53,8 +53,7 @@ static int l_sleep(lua_State *L)
     memset(sleep, 0, sizeof *sleep);
     sleep->wait.cancel = cancel_sleep;
     luaL_setmetatable(L, MT_SLEEP);
-    sleep->timer =
-        cl_timer_start(cl_host_loop(cl_host_of(L)), (uint64_t)ms, on_awake, sleep);
+    sleep->timer = cl_timer_start(cl_host_loop(cl_host_of(L)), (uint64_t)ms, on_awake, sleep);
     if (!sleep->timer) {
         return luaL_error(L, "out of memory");
     }

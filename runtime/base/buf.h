@@ -13,11 +13,11 @@
 #include <stddef.h>
 
 struct cl_buf {
-    char *data;      /* always NUL-terminated once anything was appended; NULL before */
-    size_t len;      /* bytes in use, without the NUL */
-    size_t cap;      /* bytes allocated */
-    size_t max;      /* refuses to grow past this many bytes */
-    bool failed;     /* out of memory, or past max */
+    char *data;  /* always NUL-terminated once anything was appended; NULL before */
+    size_t len;  /* bytes in use, without the NUL */
+    size_t cap;  /* bytes allocated */
+    size_t max;  /* refuses to grow past this many bytes */
+    bool failed; /* out of memory, or past max */
 };
 
 void cl_buf_init(struct cl_buf *b, size_t max_bytes);

@@ -33,11 +33,11 @@ enum cl_class {
 
 struct cl_err {
     enum cl_class class;
-    bool retryable;       /* may the same call succeed later? */
-    int retry_after_ms;   /* what the peer asked for; 0 when it did not */
-    char code[32];        /* SQLSTATE, "HTTP_503", errno name, or our own "E_…" word */
-    char message[1024];   /* one line, no trailing newline, no secrets */
-    char detail[1024];    /* more for a log: server detail and hint; may be empty */
+    bool retryable;     /* may the same call succeed later? */
+    int retry_after_ms; /* what the peer asked for; 0 when it did not */
+    char code[32];      /* SQLSTATE, "HTTP_503", errno name, or our own "E_…" word */
+    char message[1024]; /* one line, no trailing newline, no secrets */
+    char detail[1024];  /* more for a log: server detail and hint; may be empty */
 };
 
 /* Fills *err (when not NULL) and returns false, so that a function can `return cl_fail(…)`. */

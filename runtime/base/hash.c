@@ -81,8 +81,8 @@ bool cl_base64_decode(struct cl_buf *out, const char *text, size_t n)
     if (n % 4 != 0 || !cl_buf_reserve(out, n / 4 * 3)) {
         return false;
     }
-    int len = EVP_DecodeBlock((unsigned char *)out->data + out->len, (const unsigned char *)text,
-                              (int)n);
+    int len =
+        EVP_DecodeBlock((unsigned char *)out->data + out->len, (const unsigned char *)text, (int)n);
     if (len < 0) {
         return false;
     }

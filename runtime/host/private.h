@@ -16,8 +16,8 @@ struct cl_host {
     struct cl_task *current; /* whose coroutine runs, NULL between resumes */
     struct cl_task *ready;   /* first of the tasks to resume */
     struct cl_task **ready_end;
-    int64_t slice_began_ms;  /* boot time the current resume started */
-    bool loop_open;          /* uv_loop_init succeeded */
+    int64_t slice_began_ms; /* boot time the current resume started */
+    bool loop_open;         /* uv_loop_init succeeded */
 };
 
 /* --- task.c --- */

@@ -23,18 +23,18 @@
 enum { HOOK_INSTRUCTIONS = 100 * 1000, CO_INDEX = 1 };
 
 struct cl_task {
-    struct cl_host *host;    /* borrowed */
-    lua_State *co;           /* the coroutine, in our user value */
-    struct cl_task *next;    /* in host->ready */
-    struct cl_wait *wait;    /* what it waits for, NULL when it does not */
-    struct cl_wait *joiner;  /* who waits for it, NULL: nobody */
-    int nargs;               /* values on co's stack to pass at the next resume */
-    int nresults;            /* values on co's stack once it succeeded */
-    int error_ref;           /* what it failed with, LUA_NOREF when it did not */
-    int cancel_ref;          /* what its waits raise, LUA_NOREF when not cancelled */
-    bool queued;             /* in host->ready */
-    bool finished;           /* ended, either way */
-    bool overran;            /* its slice went past CL_SLICE_MS_MAX */
+    struct cl_host *host;   /* borrowed */
+    lua_State *co;          /* the coroutine, in our user value */
+    struct cl_task *next;   /* in host->ready */
+    struct cl_wait *wait;   /* what it waits for, NULL when it does not */
+    struct cl_wait *joiner; /* who waits for it, NULL: nobody */
+    int nargs;              /* values on co's stack to pass at the next resume */
+    int nresults;           /* values on co's stack once it succeeded */
+    int error_ref;          /* what it failed with, LUA_NOREF when it did not */
+    int cancel_ref;         /* what its waits raise, LUA_NOREF when not cancelled */
+    bool queued;            /* in host->ready */
+    bool finished;          /* ended, either way */
+    bool overran;           /* its slice went past CL_SLICE_MS_MAX */
 };
 
 struct settling {

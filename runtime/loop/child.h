@@ -16,7 +16,7 @@ struct cl_child {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
     const char *const *env;  /* NULL-terminated "NAME=value" added to ours; may be NULL */
     struct cl_buf *out;      /* takes standard output, up to its max; NULL: discarded */
-    struct cl_job *job;      /* when it is stopping the child gets SIGTERM, later SIGKILL; NULL ok */
+    struct cl_job *job; /* when it is stopping the child gets SIGTERM, later SIGKILL; NULL ok */
 };
 
 /* Runs it to its end. False on failure to start, a signal, or an exit status other than 0: the

@@ -1,4 +1,5 @@
-/* A one-shot timer on the loop. The handle is ours until it fires or is stopped; then it is gone. */
+/* A one-shot timer on the loop. The handle is ours until it fires or is stopped; then it is gone.
+ */
 #ifndef CL_TIMER_H
 #define CL_TIMER_H
 

@@ -16,8 +16,8 @@
 #include "base/err.h"
 
 struct cl_pg_options {
-    bool readonly;           /* default_transaction_read_only = on, for the whole session */
-    bool fast_commit;        /* synchronous_commit = off: for targets that are thrown away on failure */
+    bool readonly;    /* default_transaction_read_only = on, for the whole session */
+    bool fast_commit; /* synchronous_commit = off: for targets that are thrown away on failure */
     const char *application; /* application_name; NULL: "cloner" */
 };
 
