@@ -19,6 +19,7 @@ struct cl_pg_options {
     bool readonly;    /* default_transaction_read_only = on, for the whole session */
     bool fast_commit; /* synchronous_commit = off: for targets that are thrown away on failure */
     const char *application; /* application_name; NULL: "cloner" */
+    bool for_scripts;        /* keep the role's own search_path and row security */
 };
 
 /* NULL with *err on failure (the message names host, port and database, never the password). */
@@ -44,5 +45,9 @@ enum cl_class cl_pg_class(const char *sqlstate, bool *retryable);
 
 /* The connection string without its password, for messages; to free(). */
 char *cl_pg_safe_conninfo(const char *conninfo);
+
+/* The connection string (or URI) as key=value pairs with this password in it (NULL: as it is); to
+ * free(). NULL with *err when it cannot be read. */
+char *cl_pg_conninfo(const char *conninfo, const char *password, struct cl_err *err);
 
 #endif
