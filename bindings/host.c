@@ -220,23 +220,83 @@ static int l_is_public(lua_State *L)
     return 1;
 }
 
-/* host.identity() -> host name, pid */
+/* Start time of a process in clock ticks since boot: with its id, it names one process for as long
+ * as the machine is up. 0 when there is no such process. */
+static lua_Integer process_started(lua_Integer pid)
+{
+    char path[64];
+    char text[1024];
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        return 0;
+    }
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    char *p = strrchr(text, ')'); /* the name before it may hold anything */
+    for (int field = 2; p && field < 22; field++) {
+        p = strchr(p + 1, ' ');
+    }
+    return p ? strtoll(p + 1, NULL, 10) : 0;
+}
+
+/* host.process_started(pid) -> ticks since boot, or nil when there is no such process */
+static int l_process_started(lua_State *L)
+{
+    lua_Integer started = process_started(luaL_checkinteger(L, 1));
+    if (started == 0) {
+        return 0;
+    }
+    lua_pushinteger(L, started);
+    return 1;
+}
+
+/* host.identity() -> {host, pid, started, machine}; machine is one boot of one machine, seen from
+ * one process id namespace */
 static int l_identity(lua_State *L)
 {
     char name[256] = "";
+    char boot[64] = "";
+    char space[64] = "";
     gethostname(name, sizeof name - 1);
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (f) {
+        if (!fgets(boot, sizeof boot, f)) {
+            boot[0] = '\0';
+        }
+        fclose(f);
+    }
+    boot[strcspn(boot, "\n")] = '\0';
+    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+    space[n > 0 ? n : 0] = '\0';
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, name);
+    lua_setfield(L, -2, "host");
     lua_pushinteger(L, getpid());
-    return 2;
+    lua_setfield(L, -2, "pid");
+    lua_pushinteger(L, process_started(getpid()));
+    lua_setfield(L, -2, "started");
+    lua_pushfstring(L, "%s %s", boot, space);
+    lua_setfield(L, -2, "machine");
+    return 1;
 }
 
 int luaopen_cl_host(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"signals", l_signals},     {"write", l_write},         {"terminal", l_terminal},
-        {"getenv", l_getenv},       {"setup_log", l_setup_log}, {"fault", l_fault},
-        {"uuid", l_uuid},           {"sha256", l_sha256},       {"embedded", l_embedded},
-        {"is_public", l_is_public}, {"identity", l_identity},   {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"signals", l_signals},
+                                         {"write", l_write},
+                                         {"terminal", l_terminal},
+                                         {"getenv", l_getenv},
+                                         {"setup_log", l_setup_log},
+                                         {"fault", l_fault},
+                                         {"uuid", l_uuid},
+                                         {"sha256", l_sha256},
+                                         {"embedded", l_embedded},
+                                         {"is_public", l_is_public},
+                                         {"identity", l_identity},
+                                         {"process_started", l_process_started},
+                                         {NULL, NULL}};
     static const luaL_Reg methods[] = {{"wait", l_signals_wait}, {NULL, NULL}};
     if (luaL_newmetatable(L, MT_SIGNALS)) {
         luaL_newlib(L, methods);

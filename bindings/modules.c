@@ -12,9 +12,10 @@ static const struct {
     lua_CFunction open; /* NULL: the module is Lua only */
     bool public;        /* scripts may require it */
 } modules[] = {
-    {"errors", luaopen_cl_errors, true}, {"log", luaopen_cl_log, true},
-    {"time", luaopen_cl_time, true},     {"procedure", NULL, true},
-    {"host", luaopen_cl_host, false},    {"task", luaopen_cl_task, false},
+    {"errors", luaopen_cl_errors, true}, {"event", luaopen_cl_event, false},
+    {"files", luaopen_cl_files, false},  {"host", luaopen_cl_host, false},
+    {"log", luaopen_cl_log, true},       {"procedure", NULL, true},
+    {"task", luaopen_cl_task, false},    {"time", luaopen_cl_time, true},
 };
 
 enum { MODULES = sizeof modules / sizeof *modules };

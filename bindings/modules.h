@@ -18,5 +18,7 @@ int luaopen_cl_task(lua_State *L);
 int luaopen_cl_time(lua_State *L);
 int luaopen_cl_log(lua_State *L);
 int luaopen_cl_host(lua_State *L);
+int luaopen_cl_event(lua_State *L);
+int luaopen_cl_files(lua_State *L);
 
 #endif

@@ -1,0 +1,87 @@
+-- program: from a bundle to what it runs: a procedure (customised for its tenant, parameters
+-- resolved), or a plain script.
+local errors = require "errors"
+local files = require "files"
+local host = require "host"
+local params = require "params"
+local procedure = require "procedure"
+local sandbox = require "sandbox"
+local text = require "text"
+
+local M = {}
+
+--- Reads the bundle of a script from disk.
+function M.read(script)
+  local bundle = files.bundle(script)
+  return M.identify(bundle)
+end
+
+--- Adds the hashes: of every module, and of the whole (canonical manifest).
+function M.identify(bundle)
+  local lines = { "entry " .. bundle.entry }
+  bundle.hashes = {}
+  for _, path in ipairs(text.keys(bundle.modules)) do
+    local hash = host.sha256(bundle.modules[path])
+    bundle.hashes[path] = hash
+    lines[#lines + 1] = hash .. " " .. path
+  end
+  bundle.hash = host.sha256(table.concat(lines, "\n") .. "\n")
+  return bundle
+end
+
+--- The same modules entered by another script of the same folder (for child runs).
+function M.sibling(bundle, entry)
+  entry = entry:gsub("^%./", "")
+  if not bundle.modules[entry] then
+    local names = {}
+    for path in pairs(bundle.modules) do
+      if not path:find("/") then names[#names + 1] = path end
+    end
+    errors.raise("not_found", "E_NO_SCRIPT", ("there is no script '%s' beside '%s'%s")
+      :format(entry, bundle.entry, text.hint(entry, names)))
+  end
+  return M.identify { folder = bundle.folder, entry = entry, modules = bundle.modules }
+end
+
+--- Runs the bundle's entry chunk.
+---@return any what the script returned: a procedure, an exit code or nil
+function M.enter(bundle, given)
+  local box = sandbox.new(bundle)
+  local chunk = box.load(bundle.entry)
+  return chunk(given), box
+end
+
+--- Applies the tenant's own file, if the bundle has one.
+local function customise(p, box, bundle, given)
+  local tenant = given[p.customise]
+  if type(tenant) ~= "string" or not tenant:match("^[%w_%-]+$") then return end
+  local path = "tenants/" .. tenant .. ".lua"
+  if not bundle.modules[path] then return end
+  local change = box.require("tenants." .. tenant)
+  if type(change) ~= "function" then
+    errors.raise("invalid", "E_TENANT_FILE",
+      ("%s/%s must return function(P) … end"):format(bundle.folder, path))
+  end
+  change(p)
+end
+
+--- Loads a bundle as a procedure. Returns nil and the script's value when it is a plain script.
+---@return table|nil {procedure, params, bundle, steps, target_key}
+function M.load(bundle, given)
+  local value, box = M.enter(bundle, given)
+  if not procedure.is(value) then return nil, value end
+  customise(value, box, bundle, given)
+  local resolved = params.resolve(value.params, given)
+  local program = { procedure = value, params = resolved, bundle = bundle, steps = value.steps }
+  if value.target_key then
+    program.target_key = value.target_key(resolved)
+    if type(program.target_key) ~= "string" or program.target_key == "" then
+      errors.raise("invalid", "E_TARGET_KEY",
+        ("target_key of procedure '%s' must return a non-empty string"):format(value.name))
+    end
+  end
+  for _, step in ipairs(program.steps) do step.label = text.fill(step.title, resolved) end
+  return program
+end
+
+return M
