@@ -44,6 +44,33 @@ create table registry.customer (
 
 create index customer_is_test_of on registry.customer (is_test_of);
 
+-- Which database and which files a tenant is connected to, proved by identity rather than by name.
+create table registry.binding (
+    ctx               text primary key references registry.customer (ctx),
+    database_cluster  text   not null references registry.cluster (name),
+    file_cluster      text   not null references registry.cluster (name),
+    -- pg_control_system() of that cluster and pg_database.oid: what a rename cannot fake.
+    system_identifier bigint not null,
+    database_oid      bigint not null,
+    bound_at          timestamptz not null default now()
+);
+
+-- Verified archives of tenants, and the runs that still need them: those are never expired.
+create table registry.archive (
+    folder     text primary key,
+    ctx        text   not null references registry.customer (ctx),
+    tables     bigint not null,
+    rows       bigint not null,
+    bytes      bigint not null,
+    created_at timestamptz not null default now()
+);
+
+create table registry.archive_use (
+    folder text not null references registry.archive (folder) on delete cascade,
+    run_id text not null,
+    primary key (folder, run_id)
+);
+
 -- Background jobs of one tenant, run one after another by the platform.
 create table registry.customer_task (
     id          bigint generated always as identity primary key,

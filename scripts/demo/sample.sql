@@ -1,4 +1,4 @@
--- What the sample services (services.lua) remember: receipts, and orders to misbehave.
+-- What the sample services (services.lua) remember: receipts, mailboxes, requests.
 -- Lives beside the registry in the demo; no operator needs it.
 
 create schema sample;
@@ -13,7 +13,10 @@ create table sample.receipt (
     reason      text,
     body        jsonb,
     claims      jsonb,
-    received_at timestamptz not null default now()
+    -- A notice sent twice with the same key is kept once.
+    idempotency_key text,
+    received_at timestamptz not null default now(),
+    unique (client_id, idempotency_key)
 );
 
 -- Mailboxes that exist on the mail platform.
@@ -41,14 +44,4 @@ create table sample.request (
     status     integer,
     body       jsonb,
     at         timestamptz not null default now()
-);
-
--- Tells a service to answer the next `remaining` requests badly.
-create table sample.fault (
-    id        bigint generated always as identity primary key,
-    service   text not null,
-    kind      text not null check (kind in ('slow', 'status', 'drop')),
-    status    integer,
-    delay_ms  integer not null default 0,
-    remaining integer not null default 1
 );
