@@ -4,7 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -142,6 +148,266 @@ static void nobody_listening_is_transient(void **state)
     assert_null(strstr(err.message, "key"));
 }
 
+/* ---------------------------------------------------------------- against a server */
+
+enum { PORT_DIGITS = 64, BIG = 3 * 1024 * 1024 };
+
+struct seen {
+    struct cl_buf body; /* of the request */
+    bool begun;         /* the first call only announces the request */
+};
+
+static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_bytes, void **per_request)
+{
+    (void)cls;
+    (void)version;
+    struct seen *seen = *per_request;
+    if (!seen) {
+        seen = *per_request = calloc(1, sizeof *seen);
+        cl_buf_init(&seen->body, (size_t)2 * BIG);
+        return MHD_YES;
+    }
+    if (*upload_bytes > 0) {
+        cl_buf_add(&seen->body, upload, *upload_bytes);
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    if (strcmp(url, "/drop") == 0) {
+        return MHD_NO;
+    }
+    unsigned status = strcmp(url, "/missing") == 0 ? 404 : 200;
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(seen->body.len, seen->body.data, MHD_RESPMEM_MUST_COPY);
+    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
+    MHD_add_response_header(r, "X-Method", method);
+    MHD_add_response_header(r, "X-Type", type ? type : "none");
+    enum MHD_Result rc = MHD_queue_response(connection, status, r);
+    MHD_destroy_response(r);
+    return rc;
+}
+
+static void request_ended(void *cls, struct MHD_Connection *connection, void **per_request,
+                          enum MHD_RequestTerminationCode why)
+{
+    (void)cls;
+    (void)connection;
+    (void)why;
+    struct seen *seen = *per_request;
+    if (seen) {
+        cl_buf_fini(&seen->body);
+        free(seen);
+    }
+}
+
+static struct MHD_Daemon *start_server(char url[PORT_DIGITS], const char *path)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct MHD_Daemon *d = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &at,
+        MHD_OPTION_NOTIFY_COMPLETED, request_ended, NULL, MHD_OPTION_END);
+    assert_non_null(d);
+    snprintf(url, PORT_DIGITS, "http://127.0.0.1:%d%s",
+             MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port, path);
+    return d;
+}
+
+static void bodies_and_headers_go_both_ways(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    char value[32];
+    struct cl_err err;
+    struct cl_http_response r;
+    struct MHD_Daemon *d = start_server(url, "/echo");
+    struct cl_http_session *s = cl_http_session_new(&err);
+    cl_http_response_init(&r);
+    struct cl_http_request request = {
+        .method = "POST", .url = url, .body = "a\0b", .body_bytes = 3};
+    for (int i = 0; i < 3; i++) {
+        assert_true(cl_http_perform(s, &request, &r, &err));
+        assert_int_equal(r.status, 200);
+        assert_int_equal(r.body.len, 3);
+        assert_memory_equal(r.body.data, "a\0b", 3);
+        assert_true(cl_http_header(&r, "x-type", value, sizeof value));
+        assert_string_equal(value, "none");
+    }
+    request = (struct cl_http_request){.method = "DELETE", .url = url};
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    assert_true(cl_http_header(&r, "x-method", value, sizeof value));
+    assert_string_equal(value, "DELETE");
+    request.method = "HEAD";
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    assert_int_equal(r.status, 200);
+    request.method = "PUT"; /* without a body: Content-Length: 0 */
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    assert_int_equal(r.body.len, 0);
+    cl_http_session_free(s);
+    cl_http_response_fini(&r);
+    MHD_stop_daemon(d);
+}
+
+struct stream {
+    size_t left;     /* to send */
+    size_t received; /* so far */
+    size_t stop_at;  /* give up writing past this; 0: never */
+};
+
+static long feed(void *arg, void *bytes, size_t n)
+{
+    struct stream *stream = arg;
+    n = n < stream->left ? n : stream->left;
+    memset(bytes, 'x', n);
+    stream->left -= n;
+    return (long)n;
+}
+
+static long refuse(void *arg, void *bytes, size_t n)
+{
+    (void)arg;
+    (void)bytes;
+    (void)n;
+    return -1;
+}
+
+static bool take(void *arg, const void *bytes, size_t n)
+{
+    (void)bytes;
+    struct stream *stream = arg;
+    stream->received += n;
+    return stream->stop_at == 0 || stream->received < stream->stop_at;
+}
+
+static void streams_go_both_ways(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    struct cl_err err;
+    struct cl_http_response r;
+    struct MHD_Daemon *d = start_server(url, "/echo");
+    struct cl_http_session *s = cl_http_session_new(&err);
+    cl_http_response_init(&r);
+    struct stream stream = {.left = BIG};
+    struct cl_http_request request = {.method = "PUT",
+                                      .url = url,
+                                      .body_bytes = BIG,
+                                      .read = feed,
+                                      .write = take,
+                                      .arg = &stream};
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    assert_int_equal(stream.received, BIG);
+    assert_int_equal(r.body.len, 0);
+
+    stream = (struct stream){.left = BIG, .stop_at = 1000};
+    assert_false(cl_http_perform(s, &request, &r, &err));
+    assert_string_equal(err.code, "E_GAVE_UP");
+    request.read = refuse;
+    assert_false(cl_http_perform(s, &request, &r, &err));
+    assert_string_equal(err.code, "E_GAVE_UP");
+
+    /* The body of a refusal is for the error, not for the file being written. */
+    char *path = strstr(url, "/echo");
+    snprintf(path, 20, "/missing");
+    stream = (struct stream){.left = 5};
+    request.read = feed;
+    request.body_bytes = 5;
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    assert_int_equal(r.status, 404);
+    assert_int_equal(stream.received, 0);
+    assert_string_equal(cl_buf_str(&r.body), "xxxxx");
+    cl_http_session_free(s);
+    cl_http_response_fini(&r);
+    MHD_stop_daemon(d);
+}
+
+static void an_answer_past_the_limit_is_refused(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    struct cl_err err;
+    struct cl_http_response r;
+    struct MHD_Daemon *d = start_server(url, "/echo");
+    struct cl_http_session *s = cl_http_session_new(&err);
+    cl_http_response_init(&r);
+    r.body.max = 4;
+    struct cl_http_request request = {
+        .method = "PUT", .url = url, .body = "12345", .body_bytes = 5};
+    assert_false(cl_http_perform(s, &request, &r, &err));
+    assert_string_equal(err.code, "E_TOO_LARGE");
+    request.body_bytes = 4; /* and the session goes on */
+    assert_true(cl_http_perform(s, &request, &r, &err));
+    cl_http_session_free(s);
+    cl_http_response_fini(&r);
+    MHD_stop_daemon(d);
+}
+
+static void a_dropped_connection_is_transient(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    struct MHD_Daemon *d = start_server(url, "/drop");
+    struct cl_http_request request = {.method = "GET", .url = url};
+    struct cl_err err = perform(&request);
+    assert_int_equal(err.class, CL_TRANSIENT);
+    assert_string_equal(err.code, "E_CONNECTION_LOST");
+    MHD_stop_daemon(d);
+}
+
+/* A socket that accepts connections (the kernel does) and never says a word. */
+static int silent_server(char url[PORT_DIGITS])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    snprintf(url, PORT_DIGITS, "http://127.0.0.1:%d/", ntohs(at.sin_port));
+    return fd;
+}
+
+static void silence_is_a_timeout(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    int fd = silent_server(url);
+    struct cl_http_request request = {.method = "GET", .url = url, .timeout_ms = 50};
+    struct cl_err err = perform(&request);
+    assert_int_equal(err.class, CL_TIMEOUT);
+    assert_string_equal(err.code, "E_TIMEOUT");
+    close(fd);
+}
+
+static bool request_in_job(struct cl_job *job, void *arg, struct cl_err *err)
+{
+    struct cl_http_request request = {.method = "GET", .url = arg, .job = job};
+    cl_job_stop(job); /* as if somebody had asked just now */
+    *err = perform(&request);
+    return false;
+}
+
+static void job_ended(void *owner, bool ok, const struct cl_err *err)
+{
+    assert_false(ok);
+    *(struct cl_err *)owner = *err;
+}
+
+static void a_stopping_job_ends_its_exchange(void **state)
+{
+    (void)state;
+    char url[PORT_DIGITS];
+    int fd = silent_server(url);
+    uv_loop_t loop;
+    struct cl_err err;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_non_null(cl_job_start(&loop, request_in_job, url, job_ended, &err, &err));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(err.class, CL_CANCELLED);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +418,12 @@ int main(void)
         cmocka_unit_test(headers_are_found_by_whole_name),
         cmocka_unit_test(bad_requests_are_refused_unsent),
         cmocka_unit_test(nobody_listening_is_transient),
+        cmocka_unit_test(bodies_and_headers_go_both_ways),
+        cmocka_unit_test(streams_go_both_ways),
+        cmocka_unit_test(an_answer_past_the_limit_is_refused),
+        cmocka_unit_test(a_dropped_connection_is_transient),
+        cmocka_unit_test(silence_is_a_timeout),
+        cmocka_unit_test(a_stopping_job_ends_its_exchange),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
