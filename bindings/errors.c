@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "base/redact.h"
 #include "host/await.h"
 #include "modules.h"
 
@@ -42,10 +43,28 @@ void cl_push_err(lua_State *L, const struct cl_err *err)
         lua_setfield(L, -2, "retry_after_ms");
     }
     if (err->detail[0]) {
-        lua_pushstring(L, err->detail);
+        char detail[sizeof err->detail];
+        memcpy(detail, err->detail, sizeof detail);
+        cl_redact(detail, strlen(detail));
+        lua_pushstring(L, detail);
         lua_setfield(L, -2, "detail");
     }
     set_metatable(L);
+}
+
+/* [-0, +0] the string field of the table at 1, without the secrets revealed so far */
+static void redact_field(lua_State *L, const char *name)
+{
+    if (lua_getfield(L, 1, name) == LUA_TSTRING) {
+        luaL_Buffer b;
+        size_t n;
+        const char *text = lua_tolstring(L, -1, &n);
+        char *copy = luaL_buffinitsize(L, &b, n + 1);
+        memcpy(copy, text, n);
+        luaL_pushresultsize(&b, cl_redact(copy, n));
+        lua_setfield(L, 1, name);
+    }
+    lua_settop(L, 1);
 }
 
 int cl_raise(lua_State *L, const struct cl_err *err)
@@ -74,6 +93,8 @@ static int l_mark(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    redact_field(L, "message");
+    redact_field(L, "detail");
     set_metatable(L);
     return 1;
 }

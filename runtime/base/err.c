@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "redact.h"
+
 static const struct {
     const char *name;
     bool retryable;
@@ -36,6 +38,7 @@ static void fill(struct cl_err *err, enum cl_class class, const char *code, cons
     err->retryable = classes[class].retryable;
     snprintf(err->code, sizeof err->code, "%s", code ? code : "");
     vsnprintf(err->message, sizeof err->message, fmt, ap);
+    cl_redact(err->message, strlen(err->message));
     one_line(err->message);
 }
 
@@ -101,6 +104,7 @@ bool cl_err_context(struct cl_err *err, const char *fmt, ...)
         if (n >= 0 && (size_t)n < sizeof err->message) {
             snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", old);
         }
+        cl_redact(err->message, strlen(err->message));
     }
     return false;
 }

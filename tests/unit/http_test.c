@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/redact.h"
 #include "http/exchange.h"
 #include "http/http.h"
 
@@ -146,6 +147,53 @@ static void nobody_listening_is_transient(void **state)
     assert_int_equal(err.class, CL_TRANSIENT);
     assert_string_equal(err.code, "E_CONNECT");
     assert_null(strstr(err.message, "key"));
+}
+
+static void redacted(const char *text, const char *expected)
+{
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", text);
+    size_t n = cl_redact(copy, strlen(copy));
+    assert_string_equal(copy, expected);
+    assert_int_equal(n, strlen(expected));
+}
+
+static void revealed_values_are_not_printed(void **state)
+{
+    (void)state;
+    cl_redact_clear();
+    redacted("hunter2hunter2", "hunter2hunter2");
+    cl_redact_add("hunter2", 7);
+    cl_redact_add("hunter2-longer", 14);
+    cl_redact_add("short", 5); /* would blot out ordinary words */
+    redacted("hunter2, hunter2hunter2 and hunter2-longer; short", "***, ****** and ***; short");
+    redacted("cut off: hunter", "cut off: ***"); /* a message has a maximum */
+    redacted("hunt", "hunt");
+    cl_redact_add("a\"b\\c\nd", 7);
+    redacted("{\"x\":\"a\\\"b\\\\c\\nd\"}", "{\"x\":\"***\"}"); /* inside JSON */
+    struct cl_err err;
+    cl_fail(&err, CL_PERMISSION, "X", "login with hunter2 refused");
+    cl_err_context(&err, "hunter2 again");
+    assert_string_equal(err.message, "*** again: login with *** refused");
+    cl_redact_clear();
+    redacted("hunter2", "hunter2");
+}
+
+/* The set is bounded; what is used stays. */
+static void the_oldest_value_makes_room(void **state)
+{
+    (void)state;
+    cl_redact_clear();
+    for (int i = 0; i < CL_REDACT_VALUES_MAX + 10; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "value-%04d", i);
+        cl_redact_add("used all the time", 17);
+        cl_redact_add(value, strlen(value));
+    }
+    redacted("used all the time", "***");
+    redacted("x value-0000 x", "x value-0000 x");
+    redacted("x value-0500 x", "x *** x");
+    cl_redact_clear();
 }
 
 /* ---------------------------------------------------------------- against a server */
@@ -418,6 +466,8 @@ int main(void)
         cmocka_unit_test(headers_are_found_by_whole_name),
         cmocka_unit_test(bad_requests_are_refused_unsent),
         cmocka_unit_test(nobody_listening_is_transient),
+        cmocka_unit_test(revealed_values_are_not_printed),
+        cmocka_unit_test(the_oldest_value_makes_room),
         cmocka_unit_test(bodies_and_headers_go_both_ways),
         cmocka_unit_test(streams_go_both_ways),
         cmocka_unit_test(an_answer_past_the_limit_is_refused),
