@@ -12,10 +12,17 @@ static const struct {
     lua_CFunction open; /* NULL: the module is Lua only */
     bool public;        /* scripts may require it */
 } modules[] = {
-    {"errors", luaopen_cl_errors, true}, {"event", luaopen_cl_event, false},
-    {"files", luaopen_cl_files, false},  {"host", luaopen_cl_host, false},
-    {"log", luaopen_cl_log, true},       {"procedure", NULL, true},
-    {"task", luaopen_cl_task, false},    {"time", luaopen_cl_time, true},
+    // clang-format off
+    {"errors", luaopen_cl_errors, true},
+    {"event", luaopen_cl_event, false},
+    {"files", luaopen_cl_files, false},
+    {"host", luaopen_cl_host, false},
+    {"log", luaopen_cl_log, true},
+    {"procedure", NULL, true},
+    {"secret", luaopen_cl_secret, true},
+    {"task", luaopen_cl_task, false},
+    {"time", luaopen_cl_time, true},
+    // clang-format on
 };
 
 enum { MODULES = sizeof modules / sizeof *modules };

@@ -14,11 +14,12 @@ bool cl_module_is_public(const char *name);
 
 /* One function a module; each leaves the module's C functions in a table. */
 int luaopen_cl_errors(lua_State *L);
-int luaopen_cl_task(lua_State *L);
-int luaopen_cl_time(lua_State *L);
-int luaopen_cl_log(lua_State *L);
-int luaopen_cl_host(lua_State *L);
 int luaopen_cl_event(lua_State *L);
 int luaopen_cl_files(lua_State *L);
+int luaopen_cl_host(lua_State *L);
+int luaopen_cl_log(lua_State *L);
+int luaopen_cl_secret(lua_State *L);
+int luaopen_cl_task(lua_State *L);
+int luaopen_cl_time(lua_State *L);
 
 #endif
