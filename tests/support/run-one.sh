@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs one test file in a process of its own, with a deadline; prove calls it for each.
+#
+# A file which needs more than the usual says so near its top: "deadline_s: 900".
+set -eu
+
+file=$1
+deadline_s=$(head -10 "$file" 2>/dev/null | tr -d '\0' | sed -n 's/.*deadline_s: *\([0-9][0-9]*\).*/\1/p' | head -1)
+deadline_s=${deadline_s:-${TEST_DEADLINE_S:-300}}
+
+case $file in
+*.lua) set -- "$CLONER" "$file" ;;
+*.t) set -- bash "$file" ;;
+*) set -- "$file" ;;
+esac
+
+status=0
+CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$deadline_s" "$@" || status=$?
+if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    echo "# $file: killed after its deadline of $deadline_s s"
+fi
+exit "$status"
