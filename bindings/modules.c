@@ -17,6 +17,7 @@ static const struct {
     {"event", luaopen_cl_event, false},
     {"files", luaopen_cl_files, false},
     {"host", luaopen_cl_host, false},
+    {"json", luaopen_cl_json, true},
     {"log", luaopen_cl_log, true},
     {"procedure", NULL, true},
     {"secret", luaopen_cl_secret, true},
