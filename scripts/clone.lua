@@ -1,0 +1,786 @@
+-- clone: replaces a test environment with a fresh, masked copy of its production tenant.
+--
+--   cloner scripts/clone.lua source=Cust26759 target=Cust26760
+--
+-- Read it top to bottom: the parameters, what is refused, then the 24 steps in the order they run.
+-- Every step may be run twice. `check` says, after a crash, whether a step had taken effect; `undo`
+-- puts back what was there before. SQL on the tenant's database stands in the step it belongs to;
+-- whatever talks to the operator's own services is in platform/, one small file each.
+local backup = require "backup"
+local blob = require "blob"
+local crypto = require "crypto"
+local db = require "db"
+local errors = require "errors"
+local mask = require "mask"
+local apps = require "platform.apps"
+local archive = require "platform.archive"
+local licence = require "platform.licence"
+local mail = require "platform.mail"
+local recycle = require "platform.recycle"
+local registry = require "platform.registry"
+local superid = require "platform.superid"
+local tenant = require "platform.tenant"
+local wizard = require "wizard"
+
+local STATE = registry.STATE
+local TASK_POLL_MS = 250
+
+-- Never copied: personal inboxes, sessions, credentials and unsent mail.
+local NEVER_COPIED = {
+  "crm7.email_account", "crm7.email_folder", "crm7.email_item", "crm7.email_attachment",
+  "crm7.service_auth", "crm7.credentials", "crm7.login", "crm7.login_customer",
+  "crm7.user_candidate", "crm7.outbox", "crm7.inbox", "crm7.ms_trashbin", "crm7.mail_in_uidl",
+}
+
+local P = require("procedure").new {
+  name = "clone",
+  title = "Clone a production tenant to its test environment",
+  params = {
+    source = { "tenant", help = "the production tenant; only ever read" },
+    target = { "tenant", help = "its test environment; replaced" },
+    users = { "list", default = {}, help = "who may sign in, by sign-in name or initials; "
+      .. "default: those who can today" },
+    plans = { "list", default = {}, help = "one user plan for all, or one per user; "
+      .. "default: the first of the licence package" },
+    mail_domain = { "string", default = "mailinator.com", help = "where masked addresses point" },
+    documents = { "choice", "none", "some", "all", default = "none",
+      help = "document files; some: those of the chosen users" },
+    attachments = { "list", default = { "system" },
+      help = "none, all, system, or any of requests, faq, replies, packages" },
+    keep_scheduled_tasks = { "boolean", default = false, help = "leave scheduled tasks enabled" },
+    enter_running_mode = { "boolean", default = true, help = "go live at the end" },
+    strategy = { "choice", "archive", default = "archive", help = "how the data travels" },
+    confirm = { "boolean", default = true, help = "the target may be overwritten" },
+  },
+  target_key = function(params) return params.target end,
+  preflight = wizard.preflight,
+}
+
+-- What the steps share ---------------------------------------------------------------------------
+
+--- The registry's rows of both tenants.
+local function tenants(run)
+  return registry.customer(run.config, run.params.source), registry.customer(run.config, run.params.target)
+end
+
+--- What of this run is told from another's by name.
+local function short_id(run) return (run.id:gsub("%-", ""):sub(-8)) end
+
+--- The three names the target's database goes by during a run.
+local function database_names(run, target)
+  local live = target.database_name
+  return { live = live, new = live .. "_new_" .. short_id(run),
+    previous = live .. "_prev_" .. short_id(run) }
+end
+
+--- The address every test mail arrives at.
+local function test_mailbox(run)
+  local domain = run.params.target:lower() .. "." .. run.config.mail_domain_hosted
+  return "test@" .. domain, domain
+end
+
+--- Which addresses may be in the target: masked ones, the test mailbox, and the sign-in names of
+--- the chosen users in the one column they are used from.
+local function mask_rules(run)
+  local names = {}
+  for i, user in ipairs(run:result("wait_backup").users) do names[i] = user.sign_in end
+  local _, hosted = test_mailbox(run)
+  return mask.rules { sink_domain = run.params.mail_domain, allow = { hosted }, empty = NEVER_COPIED,
+    keep = { { table = "crm7.associate", column = "username", values = names,
+      reason = "sign-in names of the users chosen for the test environment" } } }
+end
+
+local function progress(run, unit)
+  return function(p) run:progress { done = p.done, total = p.total, unit = p.unit or unit } end
+end
+
+--- Waits until the target's customer tasks have ended; returns how many there were.
+local function drain(run)
+  local seen, count = {}, 0
+  while true do
+    local tasks = registry.unfinished_tasks(run.config, run.params.target)
+    for _, task in ipairs(tasks) do
+      if not seen[task.id] then seen[task.id], count = true, count + 1 end
+    end
+    run:progress { done = count - #tasks, total = count, unit = "tasks" }
+    if #tasks == 0 then return count end
+    run:sleep(TASK_POLL_MS)
+  end
+end
+
+-- Phase 1: a verified backup of production, the test environment offline --------------------------
+
+P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to complete",
+  timeout = "24h",
+  run = function(run)
+    local saga = run:start("backup.lua", { source = run.params.source },
+      { target_key = "backup:" .. run.params.source })
+    local made = run:join(saga, { progress = true })
+    archive.hold(run.config, made.archive, run.id)
+    local users = wizard.users(run.config, run.params)
+    return { saga = saga, archive = made.archive, rows = made.rows, bytes = made.bytes, users = users }
+  end,
+  undo = function(run) archive.release(run.config, run.id) end,
+  plan = function(ctx) return wizard.size_of_source(ctx, "reads every table once") end,
+}
+
+P:step { "enter_maintenance", title = "Wait for customer tasks, enter offline maintenance mode",
+  timeout = "4h",
+  run = function(run)
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    run:once("before", function()
+      return { state = target.state, connect = tenant.connect_grants(admin, target.database_name) }
+    end)
+    local tasks = drain(run)
+    registry.update(run.config, target.ctx, { state = STATE.offline_maintenance })
+    tenant.revoke_connect(admin, target.database_name)
+    return { tasks = tasks, sessions = tenant.close_sessions(admin, target.database_name) }
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if not before then return end
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    tenant.grant_connect(admin, target.database_name, before.connect)
+    registry.update(run.config, target.ctx, { state = before.state })
+  end,
+}
+
+P:step { "wait_tasks", title = "Wait for customer task", timeout = "4h",
+  run = function(run) return { tasks = drain(run) } end,
+}
+
+P:step { "connect_clusters", title = "Connect customer to old clusters",
+  run = function(run)
+    local source, target = tenants(run)
+    run:once("before", function() return registry.binding(run.config, target.ctx) or {} end)
+    local own = wizard.prove_apart(run.config, source, target)
+    registry.bind(run.config, target.ctx, { database_cluster = target.cluster,
+      file_cluster = target.cluster, system_identifier = own.system_identifier,
+      database_oid = own.database_oid })
+    return { cluster = target.cluster, database = target.database_name }
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if not before then return end
+    registry.bind(run.config, run.params.target, before.database_cluster and before or nil)
+  end,
+}
+
+-- Phase 2: the copy, masked on its way, beside the old database and then in its place --------------
+
+--- An empty database with the source's encoding and collation that nobody may enter yet.
+local function create_aside(run, admin, name)
+  local source = registry.customer(run.config, run.params.source)
+  local from <close> = tenant.open(run.config, source, true)
+  local like = from:row([[SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype
+    FROM pg_database WHERE datname = current_database()]])
+  tenant.drop_database(admin, name)
+  admin:exec(("CREATE DATABASE %s TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s"):format(
+    db.ident(name), db.literal(like.encoding), db.literal(like.datcollate), db.literal(like.datctype)))
+  tenant.revoke_connect(admin, name)
+end
+
+--- Restores the archive into a database aside and proves that it arrived.
+local function restore_aside(run, admin, target, name)
+  create_aside(run, admin, name)
+  local dsn, password = tenant.dsn(run.config, target.cluster, name)
+  local rules, from = mask_rules(run), run:result("wait_backup").archive
+  local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = NEVER_COPIED, progress = progress(run, "bytes") }
+  local compared = backup.compare { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = NEVER_COPIED }
+  if not compared.equal then
+    errors.raise("conflict", "E_COPY_DIFFERS", ("the restored copy differs from the archive in %d place(s)")
+      :format(#compared.differences), { detail = compared.differences })
+  end
+  return { new_oid = tenant.database_oid(admin, name), tables = done.tables, rows = done.rows,
+    bytes = done.bytes, masked = done.masked, shortened = done.shortened, kept = done.kept,
+    seconds = done.seconds }
+end
+
+P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
+  run = function(run)
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    local names = database_names(run, target)
+    local old = run:once("old", function() return { oid = tenant.database_oid(admin, names.live) } end)
+    local copy = run:once("copy", function() return restore_aside(run, admin, target, names.new) end)
+    if tenant.database_oid(admin, names.live) ~= copy.new_oid then
+      local renames = { { names.live, names.previous }, { names.new, names.live } }
+      if not old.oid then table.remove(renames, 1) end
+      tenant.rename_databases(admin, renames)
+    end
+    local identity = tenant.identity(admin, names.live)
+    registry.bind(run.config, target.ctx, { database_cluster = target.cluster,
+      file_cluster = target.cluster, system_identifier = identity.system_identifier,
+      database_oid = identity.database_oid })
+    copy.database, copy.previous = names.live, old.oid and names.previous or nil
+    return copy
+  end,
+  undo = function(run)
+    local old, copy = run:once_value("old"), run:once_value("copy")
+    if not old then return end
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    local names = database_names(run, target)
+    local live = tenant.database_oid(admin, names.live)
+    if copy and live == copy.new_oid then
+      local renames = { { names.live, names.new }, { names.previous, names.live } }
+      if not old.oid then table.remove(renames) end
+      tenant.rename_databases(admin, renames)
+    elseif live ~= old.oid then
+      errors.raise("conflict", "E_REPLACED", names.live .. " was replaced by a later run")
+    end
+    tenant.drop_database(admin, names.new)
+  end,
+  plan = function(ctx) return wizard.size_of_source(ctx, "writes a database beside the old one") end,
+}
+
+-- Phase 3: the copy becomes the target's own ------------------------------------------------------
+
+--- What the target's old configuration said of itself; empty when there was no old database.
+local function own_configuration(run, target)
+  local previous = run:result("restore").previous
+  if not previous then return {} end
+  local conn <close> = tenant.connect(run.config, target.cluster, previous, true)
+  return conn:row([[SELECT cgi_url, cgi_url_internal, text_path, attachment_path, template_path,
+    smtp_host, smtp_port, unique_id FROM crm7.config ORDER BY id LIMIT 1]]) or {}
+end
+
+-- Texts that may hold the source's own URLs or paths.
+local OWN_URLS = {
+  { "ejscript", "body" }, { "ej_message", "body" }, { "ej_message", "html_body" },
+  { "ejuser", "signature" }, { "reply_template", "body_html" }, { "registry", "value" },
+  { "attachment_location", "path" }, { "extapp", "url1" },
+}
+
+-- Web panels of the Service part and the variables they become.
+local PANELS = { ticket = "<csti>", rms = "<csrm>", customer = "<cscu>", blogic = "<csbl>" }
+
+local function rewrite_urls(conn, source, target)
+  local panels, texts = 0, 0
+  for panel, variable in pairs(PANELS) do
+    panels = panels + conn:exec([[UPDATE crm7.extapp SET url1 = regexp_replace(url1,
+        '^https?://[^/]+/cust[0-9]+/cs/scripts/' || $1 || '\.fcgi\??', $2 || '?', 'i')
+      WHERE url1 ~* ('^https?://[^/]+/cust[0-9]+/cs/scripts/' || $1 || '\.fcgi')]], panel, variable)
+  end
+  for _, place in ipairs(OWN_URLS) do
+    local column = db.ident(place[2])
+    texts = texts + conn:exec(([[UPDATE crm7.%s SET %s = regexp_replace(%s, $1 || '\M', $2, 'gi')
+      WHERE %s ~* ($1 || '\M')]]):format(db.ident(place[1]), column, column, column),
+      source.ctx, target.ctx)
+  end
+  return panels, texts
+end
+
+local function close_tickets(conn)
+  return conn:exec([[
+    WITH closed_as AS (
+      SELECT id FROM crm7.ticket_status WHERE status = 2 AND NOT deleted ORDER BY id LIMIT 1
+    ), closed AS (
+      UPDATE crm7.ticket SET status = 2, ticket_status = (SELECT id FROM closed_as),
+        closed_at = localtimestamp, last_changed = localtimestamp, alert_timeout = NULL, activate = NULL
+      WHERE status IN (1, 3) RETURNING id, ticket_status
+    ), ended AS (
+      UPDATE crm7.ticket_status_history h SET ended_at = localtimestamp
+      FROM closed WHERE h.ticket_id = closed.id AND h.ended_at IS NULL
+    )
+    INSERT INTO crm7.ticket_status_history (ticket_id, status, ticket_status, started_at)
+    SELECT id, 2, ticket_status, localtimestamp FROM closed]])
+end
+
+P:step { "copy_customer_info", title = "Copy customer info",
+  run = function(run)
+    local source, target = tenants(run)
+    local own = own_configuration(run, target)
+    local unique_id = run:once("unique_id", function()
+      return own.unique_id or crypto.hex(crypto.random(16))
+    end)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      local count = {}
+      conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS'),
+        cgi_url_internal = coalesce($3, $9 || '/CS'), text_path = coalesce($4, text_path),
+        attachment_path = coalesce($5, attachment_path), template_path = coalesce($6, template_path),
+        smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
+        unique_id, own.cgi_url, own.cgi_url_internal, own.text_path, own.attachment_path,
+        own.template_path, own.smtp_host, own.smtp_port, (target.endpoint:gsub("/+$", "")))
+      count.panels, count.texts = rewrite_urls(conn, source, target)
+      count.tickets_closed = close_tickets(conn)
+      -- Nothing that could call out, send or run on its own may survive.
+      conn:exec("DELETE FROM crm7.webhook_usage")
+      count.webhooks = conn:exec("DELETE FROM crm7.webhook")
+      count.batchtasks = conn:exec("UPDATE crm7.batchtask SET state = 5 WHERE state IN (1, 2, 3)")
+      count.shipments = conn:exec("UPDATE crm7.s_shipment SET status = 5 WHERE status IN (3, 4, 6, 7, 9)")
+      conn:exec("UPDATE crm7.s_shipment_addr SET status = 0 WHERE status = 1")
+      count.erp_connections = conn:exec("UPDATE crm7.erpconnection SET active = false WHERE active")
+      conn:exec("UPDATE crm7.ext_datasource SET host = NULL, username = NULL, password = NULL")
+      conn:exec("DELETE FROM crm7.systemevent")
+      conn:exec([[UPDATE crm7.userpreference SET prefvalue = 'No'
+        WHERE prefkey IN ('Statistics OptIn - Configured', 'UserSync OptIn - Configured')]])
+      return count
+    end)
+  end,
+}
+
+--- Makes a login role with this password, or gives it this password; true when it is new.
+local function ensure_role(admin, name, password)
+  local known = admin:value("SELECT to_regrole($1)::oid", name) ~= nil
+  admin:exec(("%s ROLE %s LOGIN PASSWORD %s"):format(known and "ALTER" or "CREATE", db.ident(name),
+    db.literal(tenant.scram_verifier(password))))
+  return not known
+end
+
+--- Everything in the tenant's schema belongs to its application role; the query role may read
+--- what holds no secrets.
+local function hand_over(conn, roles)
+  local app, query = db.ident(roles.app), db.ident(roles.query)
+  for _, row in ipairs(conn:query([[
+    SELECT format('ALTER %s %s OWNER TO ', CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW'
+      WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, oid::regclass) AS change
+    FROM pg_class c WHERE relnamespace = 'crm7'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+      AND relowner <> to_regrole($1) AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid
+        AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
+    UNION ALL
+    SELECT format('ALTER ROUTINE %s OWNER TO ', oid::regprocedure)
+    FROM pg_proc WHERE pronamespace = 'crm7'::regnamespace AND proowner <> to_regrole($1)]], app)) do
+    conn:exec(row.change .. app)
+  end
+  conn:exec("ALTER SCHEMA crm7 OWNER TO " .. app)
+  conn:exec("GRANT USAGE ON SCHEMA crm7 TO " .. query)
+  conn:exec("GRANT SELECT ON ALL TABLES IN SCHEMA crm7 TO " .. query)
+  for _, name in ipairs(NEVER_COPIED) do
+    local schema, relation = name:match("^(.-)%.(.*)$")
+    conn:exec(("REVOKE ALL ON %s FROM %s"):format(db.ident(schema, relation), query))
+  end
+end
+
+P:step { "create_login", title = "Create SQL login",
+  run = function(run)
+    local _, target = tenants(run)
+    local roles = tenant.roles(target.ctx)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    local created = {}
+    for kind, name in pairs(roles) do
+      run:once("known_" .. kind, function() return admin:value("SELECT to_regrole($1)::oid", name) ~= nil end)
+      local kept = tenant.new_password(run.config, name, short_id(run))
+      if ensure_role(admin, name, kept) then created[#created + 1] = name end
+    end
+    local conn <close> = tenant.open(run.config, target)
+    conn:transaction(function() hand_over(conn, roles) end)
+    return { app = roles.app, query = roles.query }
+  end,
+  undo = function(run)
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    for kind, name in pairs(tenant.roles(target.ctx)) do
+      local known = run:once_value("known_" .. kind)
+      local password = tenant.old_password(run.config, name, short_id(run))
+      if known and password then
+        ensure_role(admin, name, password)
+      elseif known == false and admin:value("SELECT to_regrole($1)::oid", name) then
+        local conn <close> = tenant.open(run.config, target)
+        tenant.drop_role(conn, name)
+      end
+    end
+  end,
+}
+
+P:step { "fix_system_users", title = "Fix system users",
+  run = function(run)
+    local _, target = tenants(run)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      -- Sessions and outside credentials were never copied; what a tenant's own step brought goes.
+      for _, name in ipairs { "credentials", "login", "login_customer", "user_candidate", "service_auth" } do
+        conn:exec("DELETE FROM crm7." .. name)
+      end
+      local passwords = conn:exec("UPDATE crm7.ejuser SET password = NULL WHERE password IS NOT NULL")
+      conn:exec("UPDATE crm7.associate SET lastlogin = NULL, lastlogout = NULL, waiting_for_approval = false")
+      -- Partners' system users were authorised on the source; the target's come in step 20.
+      local partners = conn:exec([[UPDATE crm7.associate SET deleted = 1 WHERE type = 13 AND deleted = 0
+        AND name IN (SELECT clientid FROM crm7.onlineapp UNION SELECT displayname FROM crm7.onlineapp)]])
+      -- The platform's own system user, and the Service user behind it.
+      conn:exec([[INSERT INTO crm7.ejuser (id, loginname, username, status) VALUES (1, 'system', 'system', 1)
+        ON CONFLICT (id) DO UPDATE SET status = 1]])
+      local system = conn:exec([[INSERT INTO crm7.associate (name, type, ejuserid) VALUES ('SYSTEM', 13, 1)
+        ON CONFLICT (name) DO UPDATE SET type = 13, deleted = 0, ejuserid = 1, username = NULL]])
+      return { passwords_cleared = passwords, partner_users_removed = partners, system_users = system }
+    end)
+  end,
+}
+
+P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h",
+  run = function(run)
+    local _, target = tenants(run)
+    local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
+    local conn <close> = tenant.open(run.config, target)
+    local horizon = conn:value("SELECT pg_current_xact_id()::xid::text")
+    local certificate = mask.scan { dsn = dsn, password = password, rules = mask_rules(run),
+      progress = progress(run, "bytes") }
+    if certificate.leaks > 0 then
+      errors.raise("leak", "E_LEAK", ("%d address(es) outside %s are left in %s"):format(
+        certificate.leaks, run.params.mail_domain, target.database_name),
+        { detail = certificate.places })
+    end
+    local identity = tenant.identity(conn, target.database_name)
+    return { certificate = certificate, horizon = horizon, database_oid = identity.database_oid,
+      system_identifier = identity.system_identifier, masked = run:result("restore").masked }
+  end,
+  plan = function(ctx)
+    local plan = wizard.size_of_source(ctx, "reads the finished copy once")
+    plan.warnings = wizard.mail_warnings(ctx)
+    return plan
+  end,
+}
+
+-- Phase 4: the services around it -----------------------------------------------------------------
+
+P:step { "register_superid", title = "Register customer in SuperId",
+  run = function(run)
+    local source, target = tenants(run)
+    local before = run:once("before", function() return superid.tenant(run.config, target.ctx) or {} end)
+    superid.register(run.config, target.ctx, { company = wizard.owner_name(source),
+      serial = target.serial_no, state = before.state or "Normal", test_of = source.ctx })
+    return { ctx = target.ctx, company = wizard.owner_name(source), serial = target.serial_no }
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if not before then return end
+    if before.ctx then
+      superid.register(run.config, run.params.target, before)
+    else
+      superid.forget(run.config, run.params.target)
+    end
+  end,
+}
+
+--- Puts files in the place of the target's, which are kept beside it first.
+---@param filter function|nil item -> boolean
+local function replace_files(run, kind, filter)
+  local source, target = tenants(run)
+  local from = tenant.files(run.config, kind, source)
+  local to = tenant.files(run.config, kind, target)
+  local previous = tenant.files(run.config, kind, target, ".prev-" .. short_id(run))
+  run:once("kept", function() return blob.copy { from = to, to = previous, verify = true }.objects end)
+  local copied = blob.copy { from = from, to = to, filter = filter, verify = true,
+    progress = progress(run, "bytes") }
+  local wanted = {}
+  for _, item in ipairs(from:list()) do
+    if not filter or filter(item) then wanted[item.name] = true end
+  end
+  return { objects = copied.objects, bytes = copied.bytes, copied = copied.copied,
+    skipped = copied.skipped, server_side = copied.server_side, removed = tenant.prune_files(to, wanted) },
+    wanted
+end
+
+local function restore_files(run, kind)
+  if not run:once_value("kept") then return end
+  local _, target = tenants(run)
+  local to = tenant.files(run.config, kind, target)
+  local previous = tenant.files(run.config, kind, target, ".prev-" .. short_id(run))
+  blob.copy { from = previous, to = to, verify = true }
+  local kept = {}
+  for _, item in ipairs(previous:list()) do kept[item.name] = true end
+  tenant.prune_files(to, kept)
+  previous:delete_all("")
+end
+
+P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
+  run = function(run)
+    local _, target = tenants(run)
+    local result, files = replace_files(run, "templates")
+    local conn <close> = tenant.open(run.config, target)
+    result.missing = {}
+    for _, row in ipairs(conn:query([[SELECT name, filename FROM crm7.doctmpl
+      WHERE deleted = 0 AND loadtemplatefromplugin = 0 AND filename IS NOT NULL ORDER BY name]])) do
+      if not files[row.filename] then result.missing[#result.missing + 1] = row.filename end
+    end
+    for _, name in ipairs(result.missing) do run:warn("template file missing, in the source too: " .. name) end
+    return result
+  end,
+  undo = function(run) restore_files(run, "templates") end,
+  plan = function(ctx) return wizard.size_of_files(ctx, "templates") end,
+}
+
+P:step { "provision_mail", title = "Provision mail service",
+  run = function(run)
+    local _, target = tenants(run)
+    local address, domain = test_mailbox(run)
+    run:once("before", function() return mail.routes(run.config, target.ctx) end)
+    local conn <close> = tenant.open(run.config, target)
+    local result = run:transaction(conn, function()
+      for _, name in ipairs { "mail_alias", "mail_in_uidl", "inbox", "ms_filter_mail", "ms_trashbin" } do
+        conn:exec("DELETE FROM crm7." .. name)
+      end
+      conn:exec("UPDATE crm7.ticket SET filter_id = NULL, filter_address = NULL WHERE filter_id IS NOT NULL")
+      local removed = conn:exec("DELETE FROM crm7.mail_in_filter")
+      conn:exec([[INSERT INTO crm7.mail_in_filter (server_type, domain, address, status, category_id, priority)
+        VALUES (8, $1, $2, 1, (SELECT min(id) FROM crm7.ej_category), (SELECT min(id) FROM crm7.ticket_priority))]],
+        domain, address)
+      return { mailboxes_removed = removed, mailbox = address }
+    end)
+    local routes = mail.set_routes(run.config, target.ctx, { address })
+    result.routes_added, result.routes_removed = routes.added, routes.removed
+    return result
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if before then mail.set_routes(run.config, run.params.target, before) end
+  end,
+}
+
+P:step { "disable_tasks", title = "Disable scheduled tasks",
+  run = function(run)
+    if run.params.keep_scheduled_tasks then return { disabled = 0, kept = true } end
+    local _, target = tenants(run)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      return { disabled = conn:exec([[UPDATE crm7.schedule SET disabled = true, asap = false,
+        lock_pid = NULL, lock_expire = NULL WHERE NOT disabled OR asap]]) }
+    end)
+  end,
+}
+
+P:step { "recycle", title = "Recycle customer",
+  run = function(run)
+    local _, target = tenants(run)
+    local conn <close> = tenant.open(run.config, target)
+    local result = run:transaction(conn, function()
+      return { caches = conn:exec([[UPDATE crm7.cacheinvalidation SET generation = generation + 1,
+        lastchange = localtimestamp]]) }
+    end)
+    recycle.recycle(run.config, target.ctx, run:idempotency_key())
+    return result
+  end,
+}
+
+-- Phase 5: owner, licence and users ---------------------------------------------------------------
+
+P:step { "change_serial", title = "Change serial number",
+  run = function(run)
+    local source, target = tenants(run)
+    local owner, serial = wizard.owner_name(source), target.serial_no
+    local package = licence.package(run.config, target.licence_package or serial)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      local company = conn:row("SELECT company_id, ownercontactid FROM crm7.company")
+      conn:exec([[UPDATE crm7.company SET ownercontactname = $1, dbcontactname = $1, serialno = $2,
+        encryptedcheck = $3]], owner, serial, licence.seal(owner, serial))
+      conn:exec("UPDATE crm7.contact SET name = $1 WHERE contact_id = $2", owner, company.ownercontactid)
+      -- Production's assignments go first: a package with fewer licences than are assigned is refused.
+      local unassigned = conn:exec("DELETE FROM crm7.licenseassoclink")
+      conn:exec("DELETE FROM crm7.modulelicense")
+      conn:exec([[UPDATE crm7.moduleowner SET expiration = $1::text::timestamp, graceto = $2::text::timestamp,
+        maintenanceto = $3::text::timestamp, encryptedcheck = $4]],
+        package.expiration, package.grace_to, package.maintenance_to, licence.seal(serial))
+      for _, m in ipairs(package.modules) do
+        conn:exec([[INSERT INTO crm7.modulelicense (modulename, moduledescription, moduleversion,
+            licensetype, licensenumber, extraflags, extrainfo, hidden, unrestricted, sortorder,
+            moduleowner_id, encryptedcheck)
+          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, moduleowner_id, $11
+          FROM crm7.moduleowner ORDER BY moduleowner_id LIMIT 1]], m.name, m.description, m.version,
+          m.type, m.number, m.extra_flags, m.extra_info, m.hidden, m.unrestricted, m.sort_order,
+          licence.seal(serial, m.name, m.number))
+      end
+      return { owner = owner, serial = serial, modules = #package.modules, unassigned = unassigned }
+    end)
+  end,
+}
+
+P:step { "superid_migrating", title = "SuperId state: In migration",
+  run = function(run)
+    local target = run.params.target
+    run:once("before", function() return superid.tenant(run.config, target) end)
+    return { state = superid.set_state(run.config, target, "InMigration", run:idempotency_key()).state }
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if before then
+      superid.set_state(run.config, run.params.target, before.state, run:idempotency_key("undo"))
+    end
+  end,
+}
+
+P:step { "assign_plans", title = "Assign user plans",
+  run = function(run)
+    local _, target = tenants(run)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      local assigned = 0
+      for _, user in ipairs(run:result("wait_backup").users) do
+        local associate = conn:value([[SELECT associate_id FROM crm7.associate
+          WHERE name = $1 AND username = $2 AND deleted = 0]], user.associate, user.sign_in)
+        if not associate then
+          errors.raise("invalid", "E_NO_USER", ("the copy has no user %s (%s)"):format(user.associate, user.sign_in))
+        end
+        for _, name in ipairs(user.licences) do
+          assigned = assigned + conn:exec([[INSERT INTO crm7.licenseassoclink
+              (modulelicenseid, associd, licensenumber, encryptedcheck)
+            SELECT modulelicense_id, $2, 1, $3 FROM crm7.modulelicense WHERE modulename = $1
+            ON CONFLICT (modulelicenseid, associd) DO NOTHING]],
+            name, associate, licence.seal(target.serial_no, name, associate))
+        end
+      end
+      local over = conn:row([[SELECT m.modulename, m.licensenumber, count(*) AS assigned
+        FROM crm7.modulelicense m JOIN crm7.licenseassoclink l ON l.modulelicenseid = m.modulelicense_id
+        WHERE NOT m.unrestricted GROUP BY 1, 2 HAVING count(*) > m.licensenumber LIMIT 1]])
+      if over then
+        errors.raise("invalid", "E_OVER_ASSIGNED", ("%d users are to get '%s', the licence package has %d")
+          :format(over.assigned, over.modulename, over.licensenumber))
+      end
+      return { users = #run:result("wait_backup").users, licences = assigned }
+    end)
+  end,
+}
+
+P:step { "sync_superid", title = "Sync SuperId users",
+  run = function(run)
+    local _, target = tenants(run)
+    run:once("before", function() return superid.users(run.config, target.ctx) end)
+    local conn <close> = tenant.open(run.config, target)
+    local wanted = conn:query([[
+      SELECT DISTINCT a.username AS upn, a.associate_id, a.name AS display_name
+      FROM crm7.associate a JOIN crm7.licenseassoclink l ON l.associd = a.associate_id
+        JOIN crm7.modulelicense m ON m.modulelicense_id = l.modulelicenseid AND m.extraflags = 1
+      WHERE a.deleted = 0 AND a.username IS NOT NULL ORDER BY 1]])
+    return superid.sync_users(run.config, target.ctx, wanted)
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if before then superid.sync_users(run.config, run.params.target, before) end
+  end,
+}
+
+P:step { "superid_normal", title = "SuperId state: Normal",
+  run = function(run)
+    return { state = superid.set_state(run.config, run.params.target, "Normal", run:idempotency_key()).state }
+  end,
+}
+
+-- Phase 6: partners, files, and the doors open -----------------------------------------------------
+
+P:step { "partner_users", title = "Create partner system users",
+  run = function(run)
+    local _, target = tenants(run)
+    local authorised = registry.authorised_apps(run.config, target.ctx)
+    local conn <close> = tenant.open(run.config, target)
+    return run:transaction(conn, function()
+      -- The copy lists the source's apps: an authorisation is per app and tenant.
+      conn:exec("DELETE FROM crm7.onlineapp")
+      local made = {}
+      for _, app in ipairs(authorised) do
+        conn:exec("INSERT INTO crm7.onlineapp (clientid, displayname, partnername) VALUES ($1, $2, $3)",
+          app.client_id, app.name, app.partner_name)
+        if app.wants_system_user and app.system_token then
+          local associate = conn:value([[INSERT INTO crm7.associate (name, type) VALUES ($1, 13)
+            ON CONFLICT (name) DO UPDATE SET type = 13, deleted = 0, username = NULL
+            RETURNING associate_id]], app.client_id)
+          -- The token stays what it was: it is constant for a tenant and an app.
+          conn:exec([[INSERT INTO crm7.credentials (associateid, credentialtype, searchname, displayname,
+            secret, isactive, encryptedcheck) VALUES ($1, 'SystemToken', $2, $3, $4, 1, $5)]], associate,
+            app.client_id, app.name, app.system_token, licence.seal(app.client_id, app.system_token))
+          made[#made + 1] = app.client_id
+        end
+      end
+      return { apps = #authorised, system_users = made }
+    end)
+  end,
+}
+
+P:step { "update_company", title = "Update company info",
+  run = function(run)
+    local _, target = tenants(run)
+    run:once("before", function()
+      return { company_name = target.company_name, serial_no = target.serial_no, version = target.version }
+    end)
+    local conn <close> = tenant.open(run.config, target)
+    local now = conn:row("SELECT ownercontactname AS company_name, serialno AS serial_no, version FROM crm7.company")
+    registry.update(run.config, target.ctx, now)
+    return now
+  end,
+  undo = function(run)
+    local before = run:once_value("before")
+    if before then registry.update(run.config, run.params.target, before) end
+  end,
+}
+
+P:step { "clone_attachments", title = "Clone SoArc attachments", timeout = "12h",
+  run = function(run)
+    local _, target = tenants(run)
+    local conn <close> = tenant.open(run.config, target)
+    return (replace_files(run, "attachments", wizard.attachment_filter(conn, run.params,
+      run:result("wait_backup").users)))
+  end,
+  undo = function(run) restore_files(run, "attachments") end,
+  plan = function(ctx) return wizard.size_of_files(ctx, "attachments") end,
+}
+
+P:step { "notify_apps", title = "Notify apps: BackupRestored", timeout = "1h",
+  run = function(run)
+    local _, target = tenants(run)
+    local receipts = {}
+    for _, app in ipairs(registry.authorised_apps(run.config, target.ctx)) do
+      if app.state_change_url then
+        receipts[#receipts + 1] = run:once(app.client_id, function()
+          return apps.notify(run.config, app, target, apps.CHANGE.backup_restored,
+            run:idempotency_key(app.client_id))
+        end)
+      end
+    end
+    return { receipts = receipts }
+  end,
+}
+
+--- Tables with rows written after the certificate's scan began.
+local function written_since(conn, horizon)
+  local written = {}
+  for _, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'
+      AND n.nspname NOT IN ('information_schema', 'cloner_meta') ORDER BY 1, 2]])) do
+    if conn:value(("SELECT EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))"):format(
+      db.ident(row.schema, row.name)), horizon) then
+      written[#written + 1] = row.schema .. "." .. row.name
+    end
+  end
+  return written
+end
+
+P:step { "enter_running", title = "Enter running mode", timeout = "12h",
+  run = function(run)
+    local _, target = tenants(run)
+    local scanned, roles = run:result("mask_email"), tenant.roles(target.ctx)
+    local conn <close> = tenant.open(run.config, target)
+    local identity = tenant.identity(conn, target.database_name)
+    if identity.database_oid ~= scanned.database_oid or identity.system_identifier ~= scanned.system_identifier then
+      errors.raise("leak", "E_CERTIFICATE", target.database_name .. " is not the database that was scanned")
+    end
+    local written = written_since(conn, scanned.horizon)
+    local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
+    local again = mask.scan { dsn = dsn, password = password, rules = mask_rules(run), tables = written }
+    if again.leaks > 0 then
+      errors.raise("leak", "E_LEAK", ("%d address(es) were written after the scan"):format(again.leaks),
+        { detail = again.places })
+    end
+    archive.release(run.config, run.id)
+    if not run.params.enter_running_mode then
+      return { state = target.state, rescanned = #written, live = false }
+    end
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    tenant.grant_connect(admin, target.database_name, { roles.app, roles.query })
+    registry.update(run.config, target.ctx, { state = STATE.running })
+    local dropped = tenant.drop_older(admin, target.database_name, database_names(run, target).previous)
+    return { state = STATE.running, rescanned = #written, live = true, previous_dropped = dropped }
+  end,
+  undo = function(run)
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    registry.update(run.config, target.ctx, { state = STATE.offline_maintenance })
+    tenant.revoke_connect(admin, target.database_name)
+    tenant.close_sessions(admin, target.database_name)
+  end,
+}
+
+return P

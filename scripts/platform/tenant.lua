@@ -1,0 +1,230 @@
+-- tenant: a tenant's own database, roles and files: where they are and how they are reached.
+local blob = require "blob"
+local crypto = require "crypto"
+local db = require "db"
+local errors = require "errors"
+local secret = require "secret"
+
+local M = {}
+
+-- ---- databases --------------------------------------------------------------------------------
+
+local function cluster(config, name)
+  local found = config.clusters[name]
+  if not found then
+    errors.raise("invalid", "E_CONFIG", ("the configuration has no cluster '%s'"):format(name))
+  end
+  return found
+end
+
+local function quoted(value) return "'" .. value:gsub("[\\']", "\\%0") .. "'" end
+
+--- Connection string and password of a database on a cluster.
+---@return string dsn, any password
+function M.dsn(config, cluster_name, database)
+  local c = cluster(config, cluster_name)
+  return c.dsn .. " dbname=" .. quoted(database), c.password
+end
+
+--- A connection to a database on a cluster; read-only where the cluster is declared so.
+function M.connect(config, cluster_name, database, readonly)
+  local dsn, password = M.dsn(config, cluster_name, database)
+  return db.connect { dsn = dsn, password = password, application = "cloner",
+    readonly = readonly or cluster(config, cluster_name).readonly or false }
+end
+
+--- A connection to the tenant's database (`customer` is its row of the registry).
+function M.open(config, customer, readonly)
+  return M.connect(config, customer.cluster, customer.database_name, readonly)
+end
+
+--- A connection to the cluster's maintenance database.
+function M.admin(config, cluster_name)
+  return M.connect(config, cluster_name, "postgres")
+end
+
+--- What no rename can fake: the cluster's system identifier and the database's oid; nil: no such database.
+---@return table|nil {system_identifier=, database_oid=}
+function M.identity(conn, database)
+  return conn:row([[SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
+    oid::bigint AS database_oid FROM pg_database WHERE datname = $1]], database)
+end
+
+--- Ends every other session of a database.
+---@return integer how many there were
+function M.close_sessions(admin, database)
+  return admin:value([[SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = $1 AND pid <> pg_backend_pid()]], database)
+end
+
+--- The roles that may connect ("PUBLIC" among them), sorted. The owner is not listed.
+---@return string[]
+function M.connect_grants(admin, database)
+  local names = {}
+  for i, row in ipairs(admin:query([[
+    SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
+    FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+    WHERE d.datname = $1 AND a.privilege_type = 'CONNECT' AND a.grantee <> d.datdba
+    ORDER BY 1]], database)) do
+    names[i] = row.name
+  end
+  return names
+end
+
+--- Lets nobody but the owner and superusers connect.
+function M.revoke_connect(admin, database)
+  for _, name in ipairs(M.connect_grants(admin, database)) do
+    admin:exec(("REVOKE CONNECT ON DATABASE %s FROM %s"):format(db.ident(database), name))
+  end
+end
+
+--- Lets these roles connect; roles that are gone are passed over.
+---@param names string[] as connect_grants() gives them
+function M.grant_connect(admin, database, names)
+  for _, name in ipairs(names) do
+    if name == "PUBLIC" or admin:value("SELECT to_regrole($1)::oid", name) then
+      admin:exec(("GRANT CONNECT ON DATABASE %s TO %s"):format(db.ident(database), name))
+    end
+  end
+end
+
+--- Does the database exist? Its oid, or nil.
+function M.database_oid(admin, database)
+  return admin:value("SELECT oid::bigint FROM pg_database WHERE datname = $1", database)
+end
+
+--- Drops a database, sessions and all; fine when it is gone.
+function M.drop_database(admin, database)
+  admin:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(db.ident(database)))
+end
+
+--- Drops the kept databases of earlier runs, all but `except`.
+---@return string[] their names
+function M.drop_older(admin, database, except)
+  local dropped = {}
+  for _, row in ipairs(admin:query([[SELECT datname FROM pg_database
+    WHERE left(datname, length($1) + 6) = $1 || '_prev_' AND datname <> $2 ORDER BY 1]], database, except)) do
+    M.drop_database(admin, row.datname)
+    dropped[#dropped + 1] = row.datname
+  end
+  return dropped
+end
+
+--- Renames databases in one transaction: all of them or none.
+---@param renames table[] {from, to}
+function M.rename_databases(admin, renames)
+  for _, pair in ipairs(renames) do M.close_sessions(admin, pair[1]) end
+  admin:transaction(function()
+    for _, pair in ipairs(renames) do
+      admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(db.ident(pair[1]), db.ident(pair[2])))
+    end
+  end)
+end
+
+-- ---- roles ------------------------------------------------------------------------------------
+
+--- The roles of a tenant: the application servers' and the one customers may query with.
+function M.roles(ctx)
+  return { app = ctx:lower() .. "_app", query = ctx:lower() .. "_query" }
+end
+
+local function xor(a, b)
+  local bytes = {}
+  for i = 1, #a do bytes[i] = string.char(a:byte(i) ~ b:byte(i)) end
+  return table.concat(bytes)
+end
+
+local function raw(hex)
+  return (hex:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+--- What PostgreSQL stores for a password (RFC 7677), so that its log never sees the password.
+---@param password string ASCII
+function M.scram_verifier(password)
+  local iterations, salt = 4096, crypto.random(16)
+  local block = crypto.hmac_sha256(password, salt .. "\0\0\0\1")
+  local salted = block
+  for _ = 2, iterations do
+    block = crypto.hmac_sha256(password, block)
+    salted = xor(salted, block)
+  end
+  local stored = raw(crypto.sha256(crypto.hmac_sha256(salted, "Client Key")))
+  local server = crypto.hmac_sha256(salted, "Server Key")
+  return ("SCRAM-SHA-256$%d:%s$%s:%s"):format(iterations, crypto.base64_encode(salt),
+    crypto.base64_encode(stored), crypto.base64_encode(server))
+end
+
+local function password_file(config, name)
+  return "file:" .. config.secrets.folder .. "/" .. name .. ".password"
+end
+
+local function read(file)
+  local ok, value = pcall(function() return secret.reveal(secret(file)) end)
+  return ok and value or nil
+end
+
+local NONE = "-" -- kept as "the role had no password of ours"
+
+--- This run's password of a role, made the first time; the one before stays beside it.
+---@param run_id string tells this run's copy from another's
+function M.new_password(config, name, run_id)
+  local file = password_file(config, name)
+  local before = file .. ".prev-" .. run_id
+  local current = read(file)
+  if not read(before) then secret.put(before, current or NONE) end
+  if not current or current == read(before) then
+    current = crypto.base64url_encode(crypto.random(24))
+    secret.put(file, current)
+  end
+  return current
+end
+
+--- Puts the password before this run's back into the store; nil when there was none.
+function M.old_password(config, name, run_id)
+  local file = password_file(config, name)
+  local old = read(file .. ".prev-" .. run_id)
+  if not old then return nil end
+  local store = blob.open("file://" .. config.secrets.folder)
+  if old == NONE then
+    store:delete(name .. ".password")
+  else
+    secret.put(file, old)
+  end
+  store:delete(name .. ".password.prev-" .. run_id)
+  return old ~= NONE and old or nil
+end
+
+--- Drops a role and what it was granted; what it owns in conn's database becomes ours.
+function M.drop_role(conn, name)
+  conn:exec(("REASSIGN OWNED BY %s TO CURRENT_USER"):format(db.ident(name)))
+  conn:exec(("DROP OWNED BY %s"):format(db.ident(name)))
+  conn:exec(("DROP ROLE %s"):format(db.ident(name)))
+end
+
+-- ---- files ------------------------------------------------------------------------------------
+
+--- The tenant's folder in a blob store: kind is "templates" or "attachments".
+---@param suffix string|nil ".prev-1a2b3c4d" for a folder beside it
+function M.files(config, kind, customer, suffix)
+  local base = config.blobs[kind][customer.cluster]
+  if not base then
+    errors.raise("invalid", "E_CONFIG", ("the configuration has no %s for cluster '%s'")
+      :format(kind, customer.cluster))
+  end
+  return blob.open(base .. "/" .. customer.ctx .. (suffix or ""), config.blobs.options)
+end
+
+--- Deletes what `store` has and the set `keep` has not.
+---@return integer how many
+function M.prune_files(store, keep)
+  local gone = 0
+  for _, item in ipairs(store:list()) do
+    if not keep[item.name] then
+      store:delete(item.name)
+      gone = gone + 1
+    end
+  end
+  return gone
+end
+
+return M

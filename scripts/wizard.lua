@@ -1,0 +1,241 @@
+-- wizard: the operator's choices for a clone, checked. What is refused before anything is touched,
+-- who may sign in to the copy, and which files travel.
+local errors = require "errors"
+local log = require "log"
+local licence = require "platform.licence"
+local registry = require "platform.registry"
+local superid = require "platform.superid"
+local tenant = require "platform.tenant"
+
+local M = {}
+
+-- Running, online maintenance, offline maintenance (an earlier run stopped there), migration pending.
+local SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
+local TARGET_STATES = { [2] = true, [5] = true, [6] = true, [12] = true }
+local OWNER_NAME_MAX = 219
+
+local function refuse(code, message, ...)
+  errors.raise("invalid", code, message:format(...))
+end
+
+--- The name of the copy's owner.
+function M.owner_name(source)
+  local name = "Test Env - " .. source.company_name
+  local cut = utf8.offset(name, OWNER_NAME_MAX + 1)
+  return cut and name:sub(1, cut - 1) or name
+end
+
+-- What is refused --------------------------------------------------------------------------------
+
+--- Both databases' identities, different ones, or an error: names prove nothing.
+---@return table {system_identifier, database_oid} of the target
+function M.prove_apart(config, source, target)
+  local from <close> = tenant.open(config, source, true)
+  local to <close> = tenant.admin(config, target.cluster)
+  local a = tenant.identity(from, source.database_name)
+  local b = tenant.identity(to, target.database_name)
+  if not b then
+    refuse("E_NO_DATABASE", "%s has no database '%s' on cluster %s", target.ctx, target.database_name,
+      target.cluster)
+  end
+  if a.system_identifier == b.system_identifier and a.database_oid == b.database_oid then
+    refuse("E_SAME_DATABASE", "%s and %s are the same database", source.ctx, target.ctx)
+  end
+  return b
+end
+
+local function check_tenants(source, target)
+  if target.is_test_of ~= source.ctx then
+    refuse("E_NOT_TEST_ENVIRONMENT", "%s is not a test environment of %s: the registry says %s",
+      target.ctx, source.ctx, target.is_test_of and "of " .. target.is_test_of or "it is no test environment")
+  end
+  if not SOURCE_STATES[source.state] then
+    refuse("E_SOURCE_STATE", "%s is in state %d and cannot be copied", source.ctx, source.state)
+  end
+  if not TARGET_STATES[target.state] then
+    refuse("E_TARGET_STATE", "%s is in state %d and cannot be replaced", target.ctx, target.state)
+  end
+end
+
+local function check_privileges(config, source, target)
+  local from <close> = tenant.open(config, source, true)
+  local hidden = from:query([[SELECT c.oid::regclass::text AS name FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) LIMIT 3]])
+  if #hidden > 0 then
+    errors.raise("permission", "E_SOURCE_PRIVILEGE", ("cannot read %s of %s: grant SELECT to the cloner's role")
+      :format(hidden[1].name, source.ctx))
+  end
+  local admin <close> = tenant.admin(config, target.cluster)
+  local role = admin:row([[SELECT rolname, rolsuper, rolcreatedb AND rolcreaterole AS may
+    FROM pg_roles WHERE rolname = current_user]])
+  if not (role.rolsuper or role.may) then
+    errors.raise("permission", "E_TARGET_PRIVILEGE", ("role %s needs CREATEDB and CREATEROLE on cluster %s")
+      :format(role.rolname, target.cluster))
+  end
+end
+
+--- Raises when the clone must not start; writes nothing.
+function M.preflight(ctx)
+  local config, params = ctx.config, ctx.params
+  if params.source == params.target then
+    refuse("E_SAME_TENANT", "source and target are both %s", params.source)
+  end
+  if not params.confirm then
+    refuse("E_NOT_CONFIRMED", "confirm=yes says that %s may be overwritten", params.target)
+  end
+  local source = registry.customer(config, params.source)
+  local target = registry.customer(config, params.target)
+  check_tenants(source, target)
+  M.prove_apart(config, source, target)
+  check_privileges(config, source, target)
+  M.attachment_kinds(params.attachments)
+  M.users(config, params)
+  for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
+end
+
+--- What to know about the domain masked addresses point at.
+---@return string[]
+function M.mail_warnings(ctx)
+  if ctx.params.mail_domain:lower() ~= "mailinator.com" then return {} end
+  return { "anyone can read an inbox of mailinator.com: mail_domain=test.invalid, or a domain of your "
+    .. "own, keeps test mail private" }
+end
+
+-- Who may sign in --------------------------------------------------------------------------------
+
+local function same(a, b) return a and b and a:lower() == b:lower() end
+
+--- The source's users among those named; those of the target's SuperId users when none is named.
+local function chosen(config, params)
+  local source = registry.customer(config, params.source)
+  local from <close> = tenant.open(config, source, true)
+  local known = from:query([[SELECT name, username FROM crm7.associate
+    WHERE deleted = 0 AND type = 0 AND username LIKE '%_@_%' ORDER BY associate_id]])
+  local named, strict = params.users, true
+  if #named == 0 then
+    named, strict = {}, false
+    for i, user in ipairs(superid.users(config, params.target)) do named[i] = user.upn end
+  end
+  local users, taken = {}, {}
+  for _, name in ipairs(named) do
+    local found
+    for _, user in ipairs(known) do
+      if same(user.name, name) or same(user.username, name) then found = user break end
+    end
+    if not found and strict then
+      refuse("E_UNKNOWN_USER", "%s has no user '%s' who could sign in", params.source, name)
+    end
+    if found and not taken[found.name] then
+      taken[found.name] = true
+      users[#users + 1] = { associate = found.name, sign_in = found.username }
+    end
+  end
+  return users
+end
+
+--- The chosen users with their plans, checked against the target's licence package.
+---@return table[] {associate, sign_in, plan, licences = {…}}
+function M.users(config, params)
+  local target = registry.customer(config, params.target)
+  local package = licence.package(config, target.licence_package or target.serial_no)
+  local plans, names = licence.plans(package)
+  local users, used = chosen(config, params), {}
+  if #params.plans > 1 and #params.plans ~= #users then
+    refuse("E_PLANS", "%d plans for %d users: give one for all, or one each", #params.plans, #users)
+  end
+  for i, user in ipairs(users) do
+    user.plan = #params.plans > 1 and params.plans[i] or params.plans[1] or names[1]
+    local plan = plans[user.plan or ""]
+    if not plan then
+      refuse("E_UNKNOWN_PLAN", "the licence package of %s has no user plan '%s'%s", target.ctx,
+        tostring(user.plan), #names > 0 and ": it has " .. table.concat(names, ", ") or "")
+    end
+    used[user.plan] = (used[user.plan] or 0) + 1
+    if used[user.plan] > plan.number and not plan.unrestricted then
+      refuse("E_OVER_ASSIGNED", "more users than the %d '%s' of the licence package of %s: name fewer in users=",
+        plan.number, user.plan, target.ctx)
+    end
+    user.licences = { user.plan, table.unpack(plan.licences) }
+  end
+  return users
+end
+
+-- Which files travel -----------------------------------------------------------------------------
+
+local KINDS = {
+  requests = "SELECT attachment_id AS id FROM crm7.ticket_attachment",
+  faq = "SELECT attachment_id AS id FROM crm7.kb_attachment",
+  replies = "SELECT attachment_id AS id FROM crm7.reply_template_attachment",
+  packages = "SELECT attachment_id AS id FROM crm7.ejpackage WHERE attachment_id IS NOT NULL",
+}
+
+--- The kinds of attachments meant; raises for an unknown word.
+---@param wanted string[] the parameter
+function M.attachment_kinds(wanted)
+  local kinds = {}
+  for _, name in ipairs(wanted) do
+    if name == "all" or name == "system" then
+      kinds.faq, kinds.replies, kinds.packages = true, true, true
+      kinds.requests = kinds.requests or name == "all"
+    elseif KINDS[name] then
+      kinds[name] = true
+    elseif name ~= "none" then
+      refuse("E_ATTACHMENTS", "attachments=%s: none, all, system, or any of requests, faq, replies, packages",
+        name)
+    end
+  end
+  return kinds
+end
+
+--- Which files of the archive are copied: attachments are named from their id, documents lie in a
+--- folder of their own and are named from the document.
+---@return fun(item: table): boolean
+function M.attachment_filter(conn, params, users)
+  local ids, documents = {}, {}
+  for kind in pairs(M.attachment_kinds(params.attachments)) do
+    for _, row in ipairs(conn:query(KINDS[kind])) do ids[row.id] = true end
+  end
+  if params.documents == "some" then
+    local names = {}
+    for i, user in ipairs(users) do names[i] = user.associate end
+    for _, row in ipairs(conn:query([[SELECT d.name FROM crm7.document d
+      JOIN crm7.appointment a ON a.document_id = d.document_id
+      JOIN crm7.associate u ON u.associate_id = a.associate_id
+      WHERE u.name = ANY (string_to_array($1, E'\n'))]], table.concat(names, "\n"))) do
+      documents[row.name] = true
+    end
+  end
+  return function(item)
+    local document = item.name:match("^documents/(.*)$")
+    if document then return params.documents == "all" or documents[document] == true end
+    local id = math.tointeger(tonumber(item.name:match("(%d+)[^/]*$")))
+    return ids[id] == true
+  end
+end
+
+-- What a plan can say beforehand -------------------------------------------------------------------
+
+--- Rows and bytes of the source by its statistics.
+function M.size_of_source(ctx, touches)
+  local source = registry.customer(ctx.config, ctx.params.source)
+  local from <close> = tenant.open(ctx.config, source, true)
+  local size = from:row([[SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows,
+    coalesce(sum(pg_table_size(c.oid)), 0)::bigint AS bytes FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema']])
+  return { touches = touches, rows = size.rows, bytes = size.bytes, warnings = {} }
+end
+
+--- Number and bytes of the source's files.
+function M.size_of_files(ctx, kind)
+  local source = registry.customer(ctx.config, ctx.params.source)
+  local count, bytes = 0, 0
+  for _, item in ipairs(tenant.files(ctx.config, kind, source):list()) do
+    count, bytes = count + 1, bytes + item.size
+  end
+  return { touches = ("%s of %d files"):format(kind, count), rows = count, bytes = bytes, warnings = {} }
+end
+
+return M
