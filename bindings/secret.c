@@ -17,11 +17,11 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/redact.h"
+#include "box.h"
 #include "host/await.h"
 #include "modules.h"
 
 #define MT_SECRET "cl.secret"
-#define MT_BYTES "cl.secret.bytes"
 
 enum { NAME_INDEX = 1, SECRET_BYTES_MAX = 64 * 1024, PATH_BYTES_MAX = 4096 };
 
@@ -187,22 +187,10 @@ static int secret_eq(lua_State *L)
     return 1;
 }
 
-static int bytes_release(lua_State *L)
-{
-    struct cl_buf *b = lua_touserdata(L, 1);
-    if (b->data) {
-        explicit_bzero(b->data, b->cap);
-    }
-    cl_buf_fini(b);
-    return 0;
-}
-
 static int push_file(lua_State *L, const char *path)
 {
     struct cl_err err;
-    struct cl_buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    cl_buf_init(b, SECRET_BYTES_MAX);
-    luaL_setmetatable(L, MT_BYTES);
+    struct cl_buf *b = cl_box_push(L, SECRET_BYTES_MAX);
     if (!read_file(path, b, &err)) {
         return cl_raise(L, &err);
     }
@@ -282,11 +270,7 @@ int luaopen_cl_secret(lua_State *L)
         lua_pushliteral(L, "a secret");
         lua_setfield(L, -2, "__metatable");
     }
-    if (luaL_newmetatable(L, MT_BYTES)) {
-        lua_pushcfunction(L, bytes_release);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     luaL_newlib(L, functions);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, l_new);

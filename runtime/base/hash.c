@@ -76,9 +76,25 @@ bool cl_base64_encode(struct cl_buf *out, const void *bytes, size_t n)
     return true;
 }
 
+/* Digits of base64, then at most two of padding. EVP_DecodeBlock would also take white space
+ * around it and padding anywhere. */
+static bool is_base64(const char *text, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (int i = 0; i < 2 && n > 0 && text[n - 1] == '='; i++) {
+        n--;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\0' || !strchr(digits, text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool cl_base64_decode(struct cl_buf *out, const char *text, size_t n)
 {
-    if (n % 4 != 0 || !cl_buf_reserve(out, n / 4 * 3)) {
+    if (n % 4 != 0 || !is_base64(text, n) || !cl_buf_reserve(out, n / 4 * 3)) {
         return false;
     }
     int len =

@@ -141,6 +141,9 @@ static void base64_round_trips(void **state)
         assert_string_equal(cl_buf_str(&b), pairs[i][0]);
         cl_buf_reset(&b);
         assert_false(cl_base64_decode(&b, "a?b=", 4));
+        assert_false(cl_base64_decode(&b, "ab=c", 4));
+        assert_false(cl_base64_decode(&b, " Zg=", 4));
+        assert_false(cl_base64_decode(&b, "Zg==Zg==", 8));
         cl_buf_fini(&b);
     }
 }
