@@ -253,7 +253,7 @@ end
 local OWN_URLS = {
   { "ejscript", "body" }, { "ej_message", "body" }, { "ej_message", "html_body" },
   { "ejuser", "signature" }, { "reply_template", "body_html" }, { "registry", "value" },
-  { "attachment_location", "path" }, { "extapp", "url1" },
+  { "extapp", "url1" },
 }
 
 -- Web panels of the Service part and the variables they become.
@@ -268,9 +268,10 @@ local function rewrite_urls(conn, source, target)
   end
   for _, place in ipairs(OWN_URLS) do
     local column = db.ident(place[2])
-    texts = texts + conn:exec(([[UPDATE crm7.%s SET %s = regexp_replace(%s, $1 || '\M', $2, 'gi')
-      WHERE %s ~* ($1 || '\M')]]):format(db.ident(place[1]), column, column, column),
-      source.ctx, target.ctx)
+    texts = texts + conn:exec(([[UPDATE crm7.%s SET %s = regexp_replace(replace(%s, $1, $2),
+        '(^|/)' || $3 || '\M', '\1' || $4, 'gi')
+      WHERE %s ~* ('(^|/)' || $3 || '\M')]]):format(db.ident(place[1]), column, column, column),
+      source.endpoint, target.endpoint, source.ctx, target.ctx)
   end
   return panels, texts
 end
@@ -301,13 +302,14 @@ P:step { "copy_customer_info", title = "Copy customer info",
     local conn <close> = tenant.open(run.config, target)
     return run:transaction(conn, function()
       local count = {}
-      conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS'),
-        cgi_url_internal = coalesce($3, $9 || '/CS'), text_path = coalesce($4, text_path),
+      conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS/scripts'),
+        cgi_url_internal = coalesce($3, $9 || '/CS/scripts'), text_path = coalesce($4, text_path),
         attachment_path = coalesce($5, attachment_path), template_path = coalesce($6, template_path),
         smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
         unique_id, own.cgi_url, own.cgi_url_internal, own.text_path, own.attachment_path,
         own.template_path, own.smtp_host, own.smtp_port, (target.endpoint:gsub("/+$", "")))
       count.panels, count.texts = rewrite_urls(conn, source, target)
+      conn:exec("UPDATE crm7.company SET extrainfo = replace(extrainfo, $1, $2)", source.ctx, target.ctx)
       count.tickets_closed = close_tickets(conn)
       -- Nothing that could call out, send or run on its own may survive.
       conn:exec("DELETE FROM crm7.webhook_usage")
@@ -325,12 +327,11 @@ P:step { "copy_customer_info", title = "Copy customer info",
   end,
 }
 
---- Makes a login role with this password, or gives it this password; true when it is new.
+--- Makes a login role with this password, or gives it this password.
 local function ensure_role(admin, name, password)
   local known = admin:value("SELECT to_regrole($1)::oid", name) ~= nil
   admin:exec(("%s ROLE %s LOGIN PASSWORD %s"):format(known and "ALTER" or "CREATE", db.ident(name),
     db.literal(tenant.scram_verifier(password))))
-  return not known
 end
 
 --- Everything in the tenant's schema belongs to its application role; the query role may read
@@ -362,11 +363,9 @@ P:step { "create_login", title = "Create SQL login",
     local _, target = tenants(run)
     local roles = tenant.roles(target.ctx)
     local admin <close> = tenant.admin(run.config, target.cluster)
-    local created = {}
     for kind, name in pairs(roles) do
       run:once("known_" .. kind, function() return admin:value("SELECT to_regrole($1)::oid", name) ~= nil end)
-      local kept = tenant.new_password(run.config, name, short_id(run))
-      if ensure_role(admin, name, kept) then created[#created + 1] = name end
+      ensure_role(admin, name, tenant.new_password(run.config, name, short_id(run)))
     end
     local conn <close> = tenant.open(run.config, target)
     conn:transaction(function() hand_over(conn, roles) end)
@@ -401,7 +400,7 @@ P:step { "fix_system_users", title = "Fix system users",
       conn:exec("UPDATE crm7.associate SET lastlogin = NULL, lastlogout = NULL, waiting_for_approval = false")
       -- Partners' system users were authorised on the source; the target's come in step 20.
       local partners = conn:exec([[UPDATE crm7.associate SET deleted = 1 WHERE type = 13 AND deleted = 0
-        AND name IN (SELECT clientid FROM crm7.onlineapp UNION SELECT displayname FROM crm7.onlineapp)]])
+        AND name IN (SELECT 'app-' || clientid FROM crm7.onlineapp)]])
       -- The platform's own system user, and the Service user behind it.
       conn:exec([[INSERT INTO crm7.ejuser (id, loginname, username, status) VALUES (1, 'system', 'system', 1)
         ON CONFLICT (id) DO UPDATE SET status = 1]])
@@ -520,6 +519,7 @@ P:step { "provision_mail", title = "Provision mail service",
       conn:exec([[INSERT INTO crm7.mail_in_filter (server_type, domain, address, status, category_id, priority)
         VALUES (8, $1, $2, 1, (SELECT min(id) FROM crm7.ej_category), (SELECT min(id) FROM crm7.ticket_priority))]],
         domain, address)
+      conn:exec("UPDATE crm7.config SET default_mail = $1", address)
       return { mailboxes_removed = removed, mailbox = address }
     end)
     local routes = mail.set_routes(run.config, target.ctx, { address })
@@ -675,12 +675,16 @@ P:step { "partner_users", title = "Create partner system users",
         conn:exec("INSERT INTO crm7.onlineapp (clientid, displayname, partnername) VALUES ($1, $2, $3)",
           app.client_id, app.name, app.partner_name)
         if app.wants_system_user and app.system_token then
-          local associate = conn:value([[INSERT INTO crm7.associate (name, type) VALUES ($1, 13)
+          local associate = conn:value([[INSERT INTO crm7.associate (name, type, group_idx)
+            VALUES ('app-' || $1, 13, (SELECT min(usergroup_id) FROM crm7.usergroup))
             ON CONFLICT (name) DO UPDATE SET type = 13, deleted = 0, username = NULL
             RETURNING associate_id]], app.client_id)
+          conn:exec([[INSERT INTO crm7.userrolelink (associate_id, role_id, encryptedcheck)
+            SELECT $1, min(role_id), $2 FROM crm7.role WHERE type = 13 HAVING count(*) > 0
+            ON CONFLICT DO NOTHING]], associate, licence.seal(app.client_id))
           -- The token stays what it was: it is constant for a tenant and an app.
           conn:exec([[INSERT INTO crm7.credentials (associateid, credentialtype, searchname, displayname,
-            secret, isactive, encryptedcheck) VALUES ($1, 'SystemToken', $2, $3, $4, 1, $5)]], associate,
+            secret, isactive, encryptedcheck) VALUES ($1, 'PartnerSystemUser', $2, $3, $4, 1, $5)]], associate,
             app.client_id, app.name, app.system_token, licence.seal(app.client_id, app.system_token))
           made[#made + 1] = app.client_id
         end

@@ -90,7 +90,7 @@ function M.preflight(ctx)
   check_tenants(source, target)
   M.prove_apart(config, source, target)
   check_privileges(config, source, target)
-  M.attachment_kinds(params.attachments)
+  M.check_attachments(params.attachments)
   M.users(config, params)
   for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
 end
@@ -164,55 +164,54 @@ end
 
 -- Which files travel -----------------------------------------------------------------------------
 
+-- An attachment's file is named from its place and id. System attachments are those of no request.
+local FILE = "SELECT l.path || '/' || a.id AS name FROM crm7.attachment a "
+  .. "JOIN crm7.attachment_location l USING (attachment_location_id) "
+local REQUESTS = "(SELECT attachment_id FROM crm7.ticket_attachment UNION SELECT body_attachment "
+  .. "FROM crm7.ej_message WHERE body_attachment IS NOT NULL)"
 local KINDS = {
-  requests = "SELECT attachment_id AS id FROM crm7.ticket_attachment",
-  faq = "SELECT attachment_id AS id FROM crm7.kb_attachment",
-  replies = "SELECT attachment_id AS id FROM crm7.reply_template_attachment",
-  packages = "SELECT attachment_id AS id FROM crm7.ejpackage WHERE attachment_id IS NOT NULL",
+  all = FILE,
+  system = FILE .. "WHERE a.id NOT IN " .. REQUESTS,
+  requests = FILE .. "WHERE a.id IN " .. REQUESTS,
+  faq = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.kb_attachment)",
+  replies = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.reply_template_attachment)",
+  packages = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.ejpackage)",
 }
 
---- The kinds of attachments meant; raises for an unknown word.
----@param wanted string[] the parameter
-function M.attachment_kinds(wanted)
-  local kinds = {}
-  for _, name in ipairs(wanted) do
-    if name == "all" or name == "system" then
-      kinds.faq, kinds.replies, kinds.packages = true, true, true
-      kinds.requests = kinds.requests or name == "all"
-    elseif KINDS[name] then
-      kinds[name] = true
-    elseif name ~= "none" then
+-- A document's file is named by its reference; "some" are the chosen users'.
+local DOCUMENTS = {
+  all = "SELECT extref AS name FROM crm7.document WHERE archiveprovider = 0",
+  some = [[SELECT d.extref AS name FROM crm7.document d
+    JOIN crm7.appointment p ON p.document_id = d.document_id
+    JOIN crm7.associate u ON u.associate_id = p.associate_id
+    WHERE d.archiveprovider = 0 AND u.name = ANY (string_to_array($1, E'\n'))]],
+}
+
+--- Raises for a word the attachments parameter does not know.
+---@param wanted string[]
+function M.check_attachments(wanted)
+  for _, kind in ipairs(wanted) do
+    if kind ~= "none" and not KINDS[kind] then
       refuse("E_ATTACHMENTS", "attachments=%s: none, all, system, or any of requests, faq, replies, packages",
-        name)
+        kind)
     end
   end
-  return kinds
 end
 
---- Which files of the archive are copied: attachments are named from their id, documents lie in a
---- folder of their own and are named from the document.
+--- Which files of the archive are copied, by what the copy's own rows call them.
 ---@return fun(item: table): boolean
 function M.attachment_filter(conn, params, users)
-  local ids, documents = {}, {}
-  for kind in pairs(M.attachment_kinds(params.attachments)) do
-    for _, row in ipairs(conn:query(KINDS[kind])) do ids[row.id] = true end
+  local names, initials = {}, {}
+  local function add(rows)
+    for _, row in ipairs(rows) do names[row.name or ""] = true end
   end
-  if params.documents == "some" then
-    local names = {}
-    for i, user in ipairs(users) do names[i] = user.associate end
-    for _, row in ipairs(conn:query([[SELECT d.name FROM crm7.document d
-      JOIN crm7.appointment a ON a.document_id = d.document_id
-      JOIN crm7.associate u ON u.associate_id = a.associate_id
-      WHERE u.name = ANY (string_to_array($1, E'\n'))]], table.concat(names, "\n"))) do
-      documents[row.name] = true
-    end
+  for _, kind in ipairs(params.attachments) do
+    if KINDS[kind] then add(conn:query(KINDS[kind])) end
   end
-  return function(item)
-    local document = item.name:match("^documents/(.*)$")
-    if document then return params.documents == "all" or documents[document] == true end
-    local id = math.tointeger(tonumber(item.name:match("(%d+)[^/]*$")))
-    return ids[id] == true
-  end
+  for i, user in ipairs(users) do initials[i] = user.associate end
+  if params.documents == "all" then add(conn:query(DOCUMENTS.all)) end
+  if params.documents == "some" then add(conn:query(DOCUMENTS.some, table.concat(initials, "\n"))) end
+  return function(item) return names[item.name] == true end
 end
 
 -- What a plan can say beforehand -------------------------------------------------------------------

@@ -23,7 +23,7 @@ function M.use(config, fn)
 end
 
 --- The tenant's row, or an error of class not_found.
----@return table {ctx, company_name, serial_no, state, endpoint, version, cluster, database_name, is_test_of, licence_package}
+---@return table the columns selected here
 function M.customer(config, ctx)
   return M.use(config, function(conn)
     local row = conn:row([[SELECT ctx, company_name, serial_no, state, endpoint, version, file_version,
