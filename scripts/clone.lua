@@ -120,7 +120,11 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
     local users = wizard.users(run.config, run.params)
     return { saga = saga, archive = made.archive, rows = made.rows, bytes = made.bytes, users = users }
   end,
-  undo = function(run) archive.release(run.config, run.id) end,
+  undo = function(run)
+    local ours, saga = run:started("backup.lua")
+    if ours then run:cancel(saga) end
+    archive.release(run.config, run.id)
+  end,
   plan = function(ctx) return wizard.size_of_source(ctx, "reads every table once") end,
 }
 
@@ -573,9 +577,11 @@ P:step { "change_serial", title = "Change serial number",
       -- Production's assignments go first: a package with fewer licences than are assigned is refused.
       local unassigned = conn:exec("DELETE FROM crm7.licenseassoclink")
       conn:exec("DELETE FROM crm7.modulelicense")
-      conn:exec([[UPDATE crm7.moduleowner SET expiration = $1::text::timestamp, graceto = $2::text::timestamp,
-        maintenanceto = $3::text::timestamp, encryptedcheck = $4]],
-        package.expiration, package.grace_to, package.maintenance_to, licence.seal(serial))
+      conn:exec([[UPDATE crm7.moduleowner SET licenseversion = $1, expiration = $2::text::timestamp,
+        graceto = $3::text::timestamp, maintenanceto = $4::text::timestamp,
+        adminwarningdate = $5::text::timestamp, nextcheckdate = NULL, signature = NULL,
+        signedpublickey = NULL, encryptedcheck = $6]], package.version, package.expiry, package.grace,
+        package.maintenance, package.warning, licence.seal(serial, package.company_name))
       for _, m in ipairs(package.modules) do
         conn:exec([[INSERT INTO crm7.modulelicense (modulename, moduledescription, moduleversion,
             licensetype, licensenumber, extraflags, extrainfo, hidden, unrestricted, sortorder,

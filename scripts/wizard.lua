@@ -91,6 +91,11 @@ function M.preflight(ctx)
   M.prove_apart(config, source, target)
   check_privileges(config, source, target)
   M.check_attachments(params.attachments)
+  local package = licence.package(config, target.licence_package or target.serial_no)
+  if package.company_name ~= M.owner_name(source) then
+    refuse("E_LICENCE_OWNER", "the licence package of %s is made out to '%s', the copy will belong to '%s'",
+      target.ctx, package.company_name, M.owner_name(source))
+  end
   M.users(config, params)
   for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
 end
