@@ -331,11 +331,11 @@ P:step { "copy_customer_info", title = "Copy customer info",
   end,
 }
 
---- Makes a login role with this password, or gives it this password.
-local function ensure_role(admin, name, password)
-  local known = admin:value("SELECT to_regrole($1)::oid", name) ~= nil
-  admin:exec(("%s ROLE %s LOGIN PASSWORD %s"):format(known and "ALTER" or "CREATE", db.ident(name),
-    db.literal(tenant.scram_verifier(password))))
+--- Makes a login role, or alters it; a verifier is all the server's log may see of a password.
+local function set_role(admin, name, verifier)
+  local verb = admin:value("SELECT to_regrole($1)::oid", name) and "ALTER" or "CREATE"
+  admin:exec(("%s ROLE %s LOGIN PASSWORD %s"):format(verb, db.ident(name),
+    verifier == "" and "NULL" or db.literal(verifier)))
 end
 
 --- Everything in the tenant's schema belongs to its application role; the query role may read
@@ -369,24 +369,28 @@ P:step { "create_login", title = "Create SQL login",
     local admin <close> = tenant.admin(run.config, target.cluster)
     for kind, name in pairs(roles) do
       run:once("known_" .. kind, function() return admin:value("SELECT to_regrole($1)::oid", name) ~= nil end)
-      ensure_role(admin, name, tenant.new_password(run.config, name, short_id(run)))
+      local password = tenant.new_password(run.config, admin, name, short_id(run))
+      set_role(admin, name, tenant.scram_verifier(password))
     end
     local conn <close> = tenant.open(run.config, target)
     conn:transaction(function() hand_over(conn, roles) end)
+    admin:exec(("ALTER DATABASE %s OWNER TO %s"):format(db.ident(target.database_name), db.ident(roles.app)))
+    tenant.revoke_connect(admin, target.database_name)
     return { app = roles.app, query = roles.query }
   end,
   undo = function(run)
     local _, target = tenants(run)
     local admin <close> = tenant.admin(run.config, target.cluster)
     for kind, name in pairs(tenant.roles(target.ctx)) do
+      local verifier = tenant.old_verifier(run.config, name, short_id(run))
       local known = run:once_value("known_" .. kind)
-      local password = tenant.old_password(run.config, name, short_id(run))
-      if known and password then
-        ensure_role(admin, name, password)
+      if known and verifier then
+        set_role(admin, name, verifier)
       elseif known == false and admin:value("SELECT to_regrole($1)::oid", name) then
         local conn <close> = tenant.open(run.config, target)
         tenant.drop_role(conn, name)
       end
+      tenant.restore_password(run.config, name, short_id(run))
     end
   end,
 }

@@ -57,21 +57,21 @@ function M.close_sessions(admin, database)
     WHERE datname = $1 AND pid <> pg_backend_pid()]], database)
 end
 
---- The roles that may connect ("PUBLIC" among them), sorted. The owner is not listed.
+--- The roles that may connect, the owner and "PUBLIC" among them, sorted; not we ourselves.
 ---@return string[]
 function M.connect_grants(admin, database)
   local names = {}
   for i, row in ipairs(admin:query([[
     SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
     FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-    WHERE d.datname = $1 AND a.privilege_type = 'CONNECT' AND a.grantee <> d.datdba
+    WHERE d.datname = $1 AND a.privilege_type = 'CONNECT' AND a.grantee <> current_user::regrole
     ORDER BY 1]], database)) do
     names[i] = row.name
   end
   return names
 end
 
---- Lets nobody but the owner and superusers connect.
+--- Lets nobody connect but us.
 function M.revoke_connect(admin, database)
   for _, name in ipairs(M.connect_grants(admin, database)) do
     admin:exec(("REVOKE CONNECT ON DATABASE %s FROM %s"):format(db.ident(database), name))
@@ -163,35 +163,50 @@ local function read(file)
   return ok and value or nil
 end
 
-local NONE = "-" -- kept as "the role had no password of ours"
+local NONE = "(none)"
 
---- This run's password of a role, made the first time; the one before stays beside it.
+--- This run's password of a role, made the first time. What was before, the password in our store
+--- and the verifier in the server's, stays beside it for undo.
 ---@param run_id string tells this run's copy from another's
-function M.new_password(config, name, run_id)
+function M.new_password(config, admin, name, run_id)
   local file = password_file(config, name)
   local before = file .. ".prev-" .. run_id
   local current = read(file)
-  if not read(before) then secret.put(before, current or NONE) end
-  if not current or current == read(before) then
+  if not read(before) then
+    local known, verifier = pcall(function()
+      return admin:value("SELECT rolpassword FROM pg_authid WHERE rolname = $1", name)
+    end)
+    secret.put(before, (current or NONE) .. " " .. (known and verifier or NONE))
+  end
+  if not current or current == read(before):match("^%S+") then
     current = crypto.base64url_encode(crypto.random(24))
     secret.put(file, current)
   end
   return current
 end
 
---- Puts the password before this run's back into the store; nil when there was none.
-function M.old_password(config, name, run_id)
-  local file = password_file(config, name)
-  local old = read(file .. ".prev-" .. run_id)
-  if not old then return nil end
+--- What the server kept for the role before this run: "" for no password; nil: not our doing.
+---@return string|nil verifier
+function M.old_verifier(config, name, run_id)
+  local before = read(password_file(config, name) .. ".prev-" .. run_id)
+  if not before then return nil end
+  local password, verifier = before:match("^(%S+) (%S+)$")
+  if verifier ~= NONE then return verifier end
+  return password ~= NONE and M.scram_verifier(password) or ""
+end
+
+--- Puts the password before this run's back into our store.
+function M.restore_password(config, name, run_id)
+  local before = read(password_file(config, name) .. ".prev-" .. run_id)
+  if not before then return end
+  local password = before:match("^%S+")
   local store = blob.open("file://" .. config.secrets.folder)
-  if old == NONE then
+  if password == NONE then
     store:delete(name .. ".password")
   else
-    secret.put(file, old)
+    secret.put(password_file(config, name), password)
   end
   store:delete(name .. ".password.prev-" .. run_id)
-  return old ~= NONE and old or nil
 end
 
 --- Drops a role and what it was granted; what it owns in conn's database becomes ours.
