@@ -583,9 +583,9 @@ P:step { "change_serial", title = "Change serial number",
       conn:exec("DELETE FROM crm7.modulelicense")
       conn:exec([[UPDATE crm7.moduleowner SET licenseversion = $1, expiration = $2::text::timestamp,
         graceto = $3::text::timestamp, maintenanceto = $4::text::timestamp,
-        adminwarningdate = $5::text::timestamp, nextcheckdate = NULL, signature = NULL,
-        signedpublickey = NULL, encryptedcheck = $6]], package.version, package.expiry, package.grace,
-        package.maintenance, package.warning, licence.seal(serial, package.company_name))
+        adminwarningdate = NULL, nextcheckdate = NULL, signature = NULL, signedpublickey = NULL,
+        encryptedcheck = $5]], package.version, package.expiration, package.grace_to,
+        package.maintenance_to, licence.seal(serial, package.company_name))
       for _, m in ipairs(package.modules) do
         conn:exec([[INSERT INTO crm7.modulelicense (modulename, moduledescription, moduleversion,
             licensetype, licensenumber, extraflags, extrainfo, hidden, unrestricted, sortorder,

@@ -1,7 +1,6 @@
 -- licence: the licence package an operator issues for a serial number, as XML.
 --
---   <LicensePackage><CompanyName>…</CompanyName><ExpiryDate>…</ExpiryDate> …
---     <ModuleLicenses><ModuleLicense><ModuleName>…</ModuleName> … </ModuleLicense> …
+--   <LicensePackage serial="…"><CompanyName>…</CompanyName> … <Module name="…" number="2" …/> …
 --
 -- encryptedcheck values belong to the vendor: seal() stands where its hook would be called.
 local crypto = require "crypto"
@@ -17,36 +16,37 @@ local function unescape(text)
     :gsub("&(%w+);", ENTITY))
 end
 
---- The text of the first element of that name, or nil.
-local function element(xml, name)
-  local value = xml:match("<" .. name .. ">(.-)</" .. name .. ">")
-  return value and unescape(value:match("^%s*(.-)%s*$"))
+local function attributes(text)
+  local found = {}
+  for name, value in text:gmatch('([%w_:]+)%s*=%s*"([^"]*)"') do found[name:lower()] = unescape(value) end
+  return found
 end
 
-local TYPES = { SiteLicense = 1, SatelliteLicense = 2, UserLicense = 3 }
+local function flag(value) return value == "true" or value == "1" end
 
-local function number(text) return math.tointeger(tonumber(text)) or 0 end
-
-local function module(xml)
-  local name = element(xml, "ModuleName")
-  if not name then errors.raise("invalid", "E_LICENCE_PACKAGE", "a licence has no ModuleName") end
-  return { name = name, owner = element(xml, "OwnerName"), version = element(xml, "ModuleVersion") or "",
-    description = element(xml, "ModuleDescription") or name, type = TYPES[element(xml, "LicenseType")] or 1,
-    number = number(element(xml, "NumberOfLicenses")), extra_flags = number(element(xml, "ExtraFlags")),
-    extra_info = element(xml, "ExtraInfo"), hidden = element(xml, "IsHidden") == "true",
-    unrestricted = element(xml, "Unrestricted") == "true", sort_order = number(element(xml, "SortOrder")) }
+local function module(a)
+  return { name = a.name, description = a.description or a.name, version = a.version or "",
+    type = math.tointeger(tonumber(a.type)) or 1, number = math.tointeger(tonumber(a.number)) or 0,
+    extra_flags = math.tointeger(tonumber(a.extraflags)) or 0, extra_info = a.extrainfo,
+    hidden = flag(a.hidden), unrestricted = flag(a.unrestricted),
+    sort_order = math.tointeger(tonumber(a.sortorder)) or 0 }
 end
 
 --- Reads a package.
 ---@param xml string
----@return table {company_name, serial, version, expiry, grace, maintenance, warning, modules = {…}}
+---@return table {company_name, version, expiration, grace_to, maintenance_to, modules = {…}}
 function M.parse(xml)
-  local package = { modules = {}, company_name = element(xml, "CompanyName"),
-    serial = element(xml, "SerialNumber"), version = number(element(xml, "LicenseVersion")),
-    expiry = element(xml, "ExpiryDate"), grace = element(xml, "GraceDate"),
-    maintenance = element(xml, "MaintenanceDate"), warning = element(xml, "AdminWarningDate") }
-  for text in xml:gmatch("<ModuleLicense>(.-)</ModuleLicense>") do
-    package.modules[#package.modules + 1] = module(text)
+  local package = { modules = {} }
+  local function element(name)
+    local value = xml:match("<" .. name .. ">%s*(.-)%s*</" .. name .. ">")
+    return value and unescape(value)
+  end
+  package.company_name = element("CompanyName")
+  package.version = math.tointeger(tonumber((element("LicenseVersion") or ""):match("^%d+")))
+  package.expiration, package.grace_to = element("Expiration"), element("GraceTo")
+  package.maintenance_to = element("MaintenanceTo")
+  for text in xml:gmatch("<Module%s+([^>]*)>") do
+    package.modules[#package.modules + 1] = module(attributes(text))
   end
   if #package.modules == 0 or not package.company_name then
     errors.raise("invalid", "E_LICENCE_PACKAGE", "the licence package names no company or no modules")
