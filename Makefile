@@ -80,9 +80,48 @@ asan: build/.have-build build/.have-test
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan build/asan/cloner unit
 	$(Q)V='$(V)' tests/run.sh asan $(ONLY)
 
+# The sample platform. SCALE=100: five million rows in the source tenant.
+demo: build/.have-build build/.have-demo
+	$(Q)$(MAKE) --no-print-directory cloner
+	$(Q)scripts/demo/demo.sh $(SCALE)
+
+up: build/.have-build build/.have-demo
+	$(Q)$(MAKE) --no-print-directory cloner
+	$(Q)scripts/demo/up.sh $(SCALE)
+
+down:
+	$(Q)scripts/demo/down.sh
+
+# What a machine can say about the sources without running them.
+check: build/.have-check build/.have-build build/.have-test
+	$(Q)tests/check.sh
+
+# The C tests under valgrind (the sanitizers see most of it faster: make asan).
+valgrind: build/.have-build build/.have-test build/.have-valgrind
+	$(Q)$(MAKE) --no-print-directory VARIANT=test build/test/cloner unit
+	$(Q)V='$(V)' RUN_UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' \
+	    tests/run.sh test $(or $(ONLY),$(UNIT:%.c=build/test/%))
+
 clean:
 	rm -rf build/release build/test build/asan build/tests cloner
 
-.PHONY: all clean cloner unit test asan
+# Everything that was ever made here; stops the sample platform first.
+distclean:
+	$(Q)[ ! -d build/demo ] || scripts/demo/down.sh
+	rm -rf build cloner
+
+help:
+	@echo 'make              build ./cloner'
+	@echo 'make demo         start a sample platform, clone Cust26759 into Cust26760, show, stop (SCALE=100)'
+	@echo 'make up, down     start, stop the sample platform alone'
+	@echo 'make test         every test (ONLY=FILE: one; V=1: their output)'
+	@echo 'make asan         every test under AddressSanitizer, LeakSanitizer and UBSan'
+	@echo 'make valgrind     the C tests under valgrind'
+	@echo 'make check        linters, formatting, banned functions'
+	@echo 'make clean        remove what was compiled; distclean: all of build/'
+	@echo
+	@echo 'Missing Debian packages are installed first: .ci/packages --list build demo test check'
+
+.PHONY: all cloner unit test asan demo up down check valgrind clean distclean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT_BIN:=.d)

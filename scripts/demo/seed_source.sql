@@ -3,7 +3,7 @@
 --   psql -v scale=1 -v ctx=Cust26759 -v brand=nordlys -v company='Nordlys Handel AS'
 --        -v serial=1801550193 -f seed_source.sql
 --
--- scale 1 gives about 50,000 rows.  Every address lies in a domain "<brand>-….example", so that
+-- scale 1 gives about 50,000 rows, 0.1 is the least.  Every address lies in a domain "<brand>-….example", so that
 -- one can search files for "@<brand>-" and know where a hit comes from; the hosted Service
 -- mailboxes lie in "<ctx>.suocrm.example".  Same variables, same rows.
 
@@ -15,7 +15,7 @@ select setseed(0.5) \g /dev/null
 
 create temp table setting on commit drop as
     select :'ctx'::text as ctx, :'brand'::text as brand, :'company'::text as company,
-           :'serial'::text as serial, :scale::int as scale,
+           :'serial'::text as serial, :scale::numeric as scale,
            'https://online3.superoffice.example/' || :'ctx' as site,
            timestamp '2026-01-05 08:00' as t0;
 
@@ -197,12 +197,12 @@ select i, initcap((array['fjord', 'fjell', 'ålesund', 'østfold', 'viken', 'bod
     || initcap(split_part(pg_temp.domain(i), '-', 2)), case when i % 5 = 0 then 'Innkjøp' else '' end,
     2 + i % 11, lpad((900000000 + i)::text, 9, '0'), (i % 97 = 0)::int,
     s.t0 - i % 900 * interval '1 day', 2 + i % 11, s.t0, 2 + i % 11, i % 7
-from setting s, generate_series(3, 1500 * s.scale) i;
+from setting s, generate_series(3, (1500 * s.scale)::int) i;
 
 insert into person (person_id, contact_id, firstname, lastname, associate_id, retired, registered, registered_associate_id)
-select i, 3 + (i * 7) % (1500 * s.scale - 2), pg_temp.first_name(i), pg_temp.last_name(i / 3), null, (i % 53 = 0)::int,
+select i, 3 + (i * 7) % ((1500 * s.scale)::int - 2), pg_temp.first_name(i), pg_temp.last_name(i / 3), null, (i % 53 = 0)::int,
     s.t0 - i % 900 * interval '1 day', 2 + i % 11
-from setting s, generate_series(16, 4000 * s.scale) i;
+from setting s, generate_series(16, (4000 * s.scale)::int) i;
 
 insert into login_customer (id, customer_id, session_key, last_access)
 select i, 100 + i, md5('portal' || i), s.t0 from generate_series(1, 20) i, setting s;
@@ -211,32 +211,32 @@ select i, 100 + i, case when i % 2 = 0 then 'password' else 'username' end,
     case when i % 2 = 0 then md5('pw' || i) else pg_temp.address(100 + i) end from generate_series(1, 20) i;
 
 insert into text (text_id, type, owner_id, text)
-select i, 1 + i % 3, 1 + i % (4000 * s.scale),
+select i, 1 + i % 3, 1 + i % (4000 * s.scale)::int,
     case i % 4
     when 0 then 'Ring ' || pg_temp.first_name(i) || ' (' || pg_temp.address(i) || ') før kl. 15, ellers send til <'
         || pg_temp.address(i + 1) || '>;cc:' || pg_temp.address(i + 2) || ',' || pg_temp.address(i + 3) || '.'
     when 1 then repeat('Møtereferat uten adresser, men med krøllalfa @ og a@ og @b. ', 3)
     when 2 then E'Til: "' || pg_temp.last_name(i) || '" <' || upper(pg_temp.address(i)) || E'>\n\tHei!\nVi snakkes.'
     else 'Leveres ' || pg_temp.last_name(i) || ', Storgata ' || i % 90 || E'\\nMerkes 100% @lager ' || i end
-from setting s, generate_series(1, 3000 * s.scale) i;
+from setting s, generate_series(1, (3000 * s.scale)::int) i;
 
 insert into document (document_id, name, header, archiveprovider, extref)
 select i, 'Tilbud ' || i || ' til ' || pg_temp.address(i) || '.docx', 'Tilbud ' || pg_temp.last_name(i), 0, 'doc/' || i
-from setting s, generate_series(1, 300 * s.scale) i;
+from setting s, generate_series(1, (300 * s.scale)::int) i;
 insert into appointment (appointment_id, contact_id, person_id, associate_id, document_id, text_id, emailid, do_by,
     registered, registered_associate_id)
-select i, 3 + i % (1500 * s.scale - 2), 16 + i % (4000 * s.scale - 15), 2 + i % 11,
-    case when i <= 300 * s.scale then i end, i, null, s.t0 + i % 400 * interval '3 hours', s.t0, 2 + i % 11
-from setting s, generate_series(1, 3000 * s.scale) i;
+select i, 3 + i % ((1500 * s.scale)::int - 2), 16 + i % ((4000 * s.scale)::int - 15), 2 + i % 11,
+    case when i <= (300 * s.scale)::int then i end, i, null, s.t0 + i % 400 * interval '3 hours', s.t0, 2 + i % 11
+from setting s, generate_series(1, (3000 * s.scale)::int) i;
 update document set appointment_id = document_id;
 
 insert into email (email_id, contact_id, person_id, protocol, type, description, email_address, rank, bouncecount,
     registered, registered_associate_id)
-select i, case when i % 3 = 2 then 1 + (i / 3) % (1500 * s.scale) end,
-    case when i % 3 <> 2 then 1 + (i * 2 / 3) % (4000 * s.scale) end, 'SMTP', 0,
+select i, case when i % 3 = 2 then 1 + (i / 3) % (1500 * s.scale)::int end,
+    case when i % 3 <> 2 then 1 + (i * 2 / 3) % (4000 * s.scale)::int end, 'SMTP', 0,
     case when i % 10 = 0 then 'privat: ' || pg_temp.address(i + 1) else '' end,
     pg_temp.address(i), 1, nullif(i % 50, 0), s.t0, 1
-from setting s, generate_series(100, 6000 * s.scale) i;
+from setting s, generate_series(100, (6000 * s.scale)::int) i;
 
 -- The ones worth having.
 insert into email (email_id, person_id, protocol, type, description, email_address, rank, appointment_id)
@@ -293,12 +293,12 @@ select i, 'Sak ' || i || ': ' || pg_temp.last_name(i) || case when i % 9 = 0 the
     case when b.base = 2 then b.at + interval '3 days' end,
     pg_temp.first_name(i) || ' <' || pg_temp.address(i) || '>', 1 + i % 12, 1 + i % 7, b.base,
     case b.base when 1 then 1 + i % 2 else b.base + 1 end, 1 + i % 3,
-    case when i % 11 = 0 then null else 16 + i % (4000 * s.scale - 15) end,
+    case when i % 11 = 0 then null else 16 + i % ((4000 * s.scale)::int - 15) end,
     case i % 4 when 0 then 1 when 1 then 2 when 2 then -1 end,
     case i % 4 when 0 then 'Support' when 1 then 'Salg' end,
     case i % 4 when 0 then 'support@' || lower(s.ctx) || '.suocrm.example' when 1 then 'salg@' || pg_temp.domain(0) end,
     pg_temp.address(i), null, 1, case when b.base = 1 then b.at + interval '1 day' end
-from setting s, generate_series(1, 3000 * s.scale) i,
+from setting s, generate_series(1, (3000 * s.scale)::int) i,
     lateral (select (array[2, 1, 2, 1, 2, 3, 2, 4, 2, 5])[1 + i % 10] as base, s.t0 - i % 700 * interval '11 hours' as at) b;
 
 insert into ticket_status_history (ticket_id, status, ticket_status, started_at, ended_at)
@@ -337,22 +337,22 @@ select i, i * 3, 'support@' || lower(s.ctx) || '.suocrm.example', 'bounce@' || p
 from setting s, generate_series(1, 8) i;
 
 insert into form_submission (form_submission_id, person_id, email_address, response)
-select i, 16 + i % (4000 * s.scale - 15), pg_temp.address(i),
+select i, 16 + i % ((4000 * s.scale)::int - 15), pg_temp.address(i),
     json_build_object('form', 'kontakt', 'email', pg_temp.address(i), 'nested',
         json_build_object('cc', json_build_array(pg_temp.address(i + 1), 'Se <' || pg_temp.address(i + 2) || '>'),
             pg_temp.address(i + 3), true), 'age', i, 'big', 9007199254740993, 'note', E'linje "en"\nlinje to')::text
-from setting s, generate_series(1, 500 * s.scale) i;
+from setting s, generate_series(1, (500 * s.scale)::int) i;
 insert into chat_session (id, email, name, customer_id)
-select i, pg_temp.address(i), pg_temp.first_name(i), case when i % 2 = 0 then 16 + i end from setting s, generate_series(1, 300 * s.scale) i;
+select i, pg_temp.address(i), pg_temp.first_name(i), case when i % 2 = 0 then 16 + i end from setting s, generate_series(1, (300 * s.scale)::int) i;
 insert into eab_entry (id, name, email_address)
-select i, pg_temp.last_name(i), pg_temp.address(i * 3) from setting s, generate_series(1, 200 * s.scale) i;
+select i, pg_temp.last_name(i), pg_temp.address(i * 3) from setting s, generate_series(1, (200 * s.scale)::int) i;
 
 insert into s_shipment (id, description, from_addr, reply_addr, envelope_from, status)
 select i, 'Nyhetsbrev ' || i, 'news@' || pg_temp.domain(0), 'svar@' || pg_temp.domain(0), 'bounce@' || pg_temp.domain(0),
     (array[4, 3, 1, 2, 5])[i] from generate_series(1, 5) i;
 insert into s_shipment_addr (id, shipment_id, address, customer_id, status)
-select i, 1 + i % 5, pg_temp.address(i), 16 + i % (4000 * s.scale - 15), case when i % 5 < 2 then 1 else 3 end
-from setting s, generate_series(1, 800 * s.scale) i;
+select i, 1 + i % 5, pg_temp.address(i), 16 + i % ((4000 * s.scale)::int - 15), case when i % 5 < 2 then 1 else 3 end
+from setting s, generate_series(1, (800 * s.scale)::int) i;
 
 insert into email_item (email_item_id, account_id, folder_id, "from", "to", cc, subject, mime)
 select i, 1 + i % 3, 1 + i % 6, pg_temp.address(i), pg_temp.address(1 + i % 3), pg_temp.address(i + 5), 'Privat ' || i,
@@ -369,7 +369,7 @@ insert into attachment (id, content_type, name, att_size, auth_key, attachment_l
 select i, (array['image/png', 'application/pdf', 'text/plain'])[1 + i % 3],
     (array['bilde', 'kvittering', 'logg'])[1 + i % 3] || i || (array['.png', '.pdf', '.txt'])[1 + i % 3],
     200 + (i * 37) % 9000, left(md5('auth' || i), 16), 1 + i % 2
-from setting s, generate_series(1001, 1000 + 60 + least(60 * s.scale, 600)) i;
+from setting s, generate_series(1001, 1060 + least(60 * s.scale, 600)::int) i;
 -- 1001-1020 FAQ, 1021-1030 reply templates, 1031-1033 packages, 1034-1060 pictures and the like,
 -- the rest comes with requests.
 insert into kb_entry (id, title, body)
@@ -453,7 +453,7 @@ select 'person', 16 + i, jsonb_build_object('notify', pg_temp.address(i), 'copie
         jsonb_build_array(pg_temp.address(i + 1), jsonb_build_object('to', 'Kari <' || pg_temp.address(i + 2) || '>')),
         'score', i * 1.5, pg_temp.address(i + 3), null),
     array['vip', 'ny "kunde"', 'nivå ' || i % 3], i * 12.34
-from setting s, generate_series(1, 500 * s.scale) i;
+from setting s, generate_series(1, (500 * s.scale)::int) i;
 
 -- 7. The next ids, as the vendor's clients keep them
 

@@ -11,7 +11,10 @@ deadline_s=${deadline_s:-${TEST_DEADLINE_S:-300}}
 case $file in
 *.lua) set -- "$CLONER" "$file" ;;
 *.t) set -- bash "$file" ;;
-*) set -- "$file" ;;
+*)
+    # shellcheck disable=SC2086 # a command and its options
+    set -- ${RUN_UNDER:-} "$file"
+    ;;
 esac
 
 status=0
