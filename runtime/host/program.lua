@@ -65,6 +65,17 @@ local function customise(p, box, bundle, given)
   change(p)
 end
 
+--- Parameters are journalled, so a password among them would be kept.
+local function refuse_passwords(p, resolved)
+  for name, def in pairs(p.params) do
+    local v = resolved[name]
+    if def.type == "dsn" and v and (v:match("password%s*=") or v:match("^%w+://[^/@]*:[^/@]+@")) then
+      errors.raise("invalid", "E_PARAM", ("parameter %s holds a password, and parameters are " ..
+        "journalled: leave it out and use ~/.pgpass or the configuration"):format(name))
+    end
+  end
+end
+
 --- Loads a bundle as a procedure. Returns nil and the script's value when it is a plain script.
 ---@return table|nil {procedure, params, bundle, steps, target_key}
 function M.load(bundle, given)
@@ -81,7 +92,13 @@ function M.load(bundle, given)
     end
   end
   for _, step in ipairs(program.steps) do step.label = text.fill(step.title, resolved) end
+  if value.durable then refuse_passwords(value, resolved) end
   return program
+end
+
+--- The procedure's title with its parameters filled in.
+function M.title(loaded)
+  return text.fill(loaded.procedure.title, loaded.params)
 end
 
 return M

@@ -8,7 +8,7 @@ local task = require "task"
 
 local M = {}
 
-string.dump = nil
+rawset(string, "dump", nil)
 getmetatable("").__metatable = "the string metatable is protected"
 
 -- Tables scripts may look at and never change; rawset asks here.
@@ -90,10 +90,15 @@ local function safe_setmetatable(t, meta)
   return setmetatable(t, meta)
 end
 
+--- Where print() goes; a live view puts itself here while it is on the screen.
+function M.print(line)
+  host.write("out", line .. "\n")
+end
+
 local function safe_print(...)
   local parts = table.pack(...)
   for i = 1, parts.n do parts[i] = tostring(parts[i]) end
-  host.write("out", table.concat(parts, "\t", 1, parts.n) .. "\n")
+  M.print(table.concat(parts, "\t", 1, parts.n))
 end
 
 local FORBIDDEN = { "collectgarbage", "coroutine", "debug", "dofile", "io", "loadfile", "os",

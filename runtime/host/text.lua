@@ -51,16 +51,18 @@ function M.parse_duration(v)
   return v ~= "" and math.floor(total) or nil
 end
 
+--- Edits between two words; two letters changing places count as one.
 local function distance(a, b)
-  local row = {}
+  local before, last, row = nil, nil, {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    local corner = row[0]
-    row[0] = i
+    before, last, row = last, row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, corner + cost)
-      corner, row[j] = row[j], best
+      row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
+      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
     end
   end
   return row[#b]
