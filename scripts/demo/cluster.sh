@@ -94,7 +94,7 @@ cluster_pid() {
     local dir=$1 pid
     [ -r "$dir/data/postmaster.pid" ] || return 1
     pid=$(head -1 "$dir/data/postmaster.pid")
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$dir/data" || return 1
+    { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF "$dir/data"; } 2>/dev/null || return 1
     echo "$pid"
 }
 

@@ -217,8 +217,8 @@ services_pid() {
     local pid
     [ -s "$demo/services.pid" ] || return 1
     pid=$(cat "$demo/services.pid")
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "public_key=file:$secrets/notices.pub.pem" ||
-        return 1
+    { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF "public_key=file:$secrets/notices.pub.pem"; } \
+        2>/dev/null || return 1
     echo "$pid"
 }
 
@@ -231,7 +231,7 @@ services_healthy() {
 # Starts the services; sets services_port.
 services_start() {
     local deadline try
-    for ((try = 0; try < 5; try++)); do
+    for ((try = 0; try < 3; try++)); do
         services_port=$(free_port)
         # A session of their own: Ctrl-C is for the clone, not for the platform it runs on.
         setsid "$root/cloner" "$sql/services.lua" "port=$services_port" \
