@@ -18,6 +18,7 @@ static const struct {
     {"event", luaopen_cl_event, false},
     {"files", luaopen_cl_files, false},
     {"host", luaopen_cl_host, false},
+    {"http", luaopen_cl_http, true},
     {"json", luaopen_cl_json, true},
     {"log", luaopen_cl_log, true},
     {"procedure", NULL, true},

@@ -18,6 +18,7 @@ int luaopen_cl_errors(lua_State *L);
 int luaopen_cl_event(lua_State *L);
 int luaopen_cl_files(lua_State *L);
 int luaopen_cl_host(lua_State *L);
+int luaopen_cl_http(lua_State *L);
 int luaopen_cl_json(lua_State *L);
 int luaopen_cl_log(lua_State *L);
 int luaopen_cl_secret(lua_State *L);
