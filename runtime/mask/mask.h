@@ -51,6 +51,12 @@ void cl_mask_free(struct cl_mask *mask);           /* one owner less; NULL is fi
 const struct cl_mask_column *cl_mask_column(const struct cl_mask *mask, const char *schema,
                                             const char *table, const char *column);
 
+/* What the mask was made of, for a certificate; everything is lent. */
+const char *cl_mask_sink(const struct cl_mask *mask);
+const char *const *cl_mask_allow(const struct cl_mask *mask); /* NULL-terminated */
+size_t cl_mask_keeps_count(const struct cl_mask *mask);
+const struct cl_mask_keep *cl_mask_keep_at(const struct cl_mask *mask, size_t i, size_t *n_values);
+
 /* SHA-256 (hex) over everything that decides what a value becomes. */
 const char *cl_mask_rules_hash(const struct cl_mask *mask);
 

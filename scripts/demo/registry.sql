@@ -122,35 +122,6 @@ create table registry.mail_route (
 
 create index mail_route_ctx on registry.mail_route (ctx);
 
--- What a tenant is connected to, and by which marks that database is told from any other.
-create table registry.binding (
-    ctx               text primary key references registry.customer (ctx),
-    database_cluster  text   not null references registry.cluster (name),
-    file_cluster      text   not null references registry.cluster (name),
-    system_identifier bigint not null,
-    database_oid      bigint not null,
-    bound_at          timestamptz not null default now()
-);
-
--- Verified backups, and the runs that still need them.
-create table registry.archive (
-    folder     text primary key,
-    ctx        text   not null references registry.customer (ctx),
-    tables     bigint not null,
-    rows       bigint not null,
-    bytes      bigint not null,
-    created_at timestamptz not null default now()
-);
-
-create index archive_ctx on registry.archive (ctx, created_at);
-
--- No foreign key: a run may take hold of an archive before that is registered.
-create table registry.archive_use (
-    folder text not null,
-    run_id text not null,
-    primary key (folder, run_id)
-);
-
 -- SuperId, the sign-in service: the tenants it knows and the people who may enter them.
 create table registry.superid_tenant (
     ctx          text primary key,

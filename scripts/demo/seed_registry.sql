@@ -16,25 +16,23 @@ insert into cluster (name, host, port, isolated) values
 
 create function pg_temp.package(serial text, company text, users int, plan_set text) returns xml
 language sql as $$
-    select xmlelement(name "LicensePackage",
-        xmlforest('2027-02-27T00:00:00' as "AdminWarningDate", company as "CompanyName", serial as "SerialNumber",
-            '2027-03-27T00:00:00' as "ExpiryDate", '2027-04-08T00:00:00' as "GraceDate", '11.10' as "LicenseVersion",
-            '2027-02-27T00:00:00' as "MaintenanceDate"),
-        xmlelement(name "ModuleLicenses", (
-            select xmlagg(xmlelement(name "ModuleLicense", xmlforest('SUPEROFFICE' as "OwnerName", m.type as "LicenseType",
-                m.name as "ModuleName", m.title as "ModuleDescription", '11.10' as "ModuleVersion",
-                m.number as "NumberOfLicenses", m.free as "Unrestricted", m.hidden as "IsHidden", m.flags as "ExtraFlags",
-                m.info as "ExtraInfo", m.sort as "SortOrder")) order by m.sort)
-            from (values
-                (1, 'service-t2', 'Service', 'SiteLicense', 1, 2, null, false, false),
-                (2, 'expander-services', 'Developer Tools', 'SiteLicense', 1, 0, null, false, false),
-                (4, 'ten-sales', 'Sales Premium', 'UserLicense', users, 1, 'set=' || plan_set, false, false),
-                (5, 'user', 'User login', 'UserLicense', users, 0, null, true, false),
-                (6, 'web', 'Web client', 'UserLicense', users, 0, null, true, false),
-                (7, 'selection-cal', 'Selections', 'UserLicense', users, 0, null, true, false),
-                (8, 'sale-cal', 'Sales', 'UserLicense', users, 0, null, true, false),
-                (9, 'visible-for', 'Confidential appointments', 'UserLicense', 1, 0, null, true, true)
-            ) as m(sort, name, title, type, number, flags, info, hidden, free))))
+    select xmlelement(name "LicensePackage", xmlattributes(serial as serial),
+        xmlforest(company as "CompanyName", '11.10' as "LicenseVersion", '2027-03-27T00:00:00' as "Expiration",
+            '2027-04-08T00:00:00' as "GraceTo", '2027-02-27T00:00:00' as "MaintenanceTo"),
+        (select xmlagg(xmlelement(name "Module", xmlattributes(m.name as name, m.title as description,
+                '11.10' as version, m.type as type, m.number as number, m.flags as "extraFlags",
+                m.info as "extraInfo", m.hidden as hidden, m.free as unrestricted, m.sort as "sortOrder"))
+            order by m.sort)
+        from (values
+            (1, 'service-t2', 'Service', 1, 1, 2, null, false, false),
+            (2, 'expander-services', 'Developer Tools', 1, 1, 0, null, false, false),
+            (4, 'ten-sales', 'Sales Premium', 3, users, 1, 'set=' || plan_set, false, false),
+            (5, 'user', 'User login', 3, users, 0, null, true, false),
+            (6, 'web', 'Web client', 3, users, 0, null, true, false),
+            (7, 'selection-cal', 'Selections', 3, users, 0, null, true, false),
+            (8, 'sale-cal', 'Sales', 3, users, 0, null, true, false),
+            (9, 'visible-for', 'Confidential appointments', 3, 1, 0, null, true, true)
+        ) as m(sort, name, title, type, number, flags, info, hidden, free)))
 $$;
 
 create temp table tenant on commit drop as
@@ -59,8 +57,8 @@ select ctx, company, serial, 2, 'https://' || host || '.superoffice.example/' ||
 
 insert into superid_tenant (ctx, company_name, serial_no, test_of)
 select ctx, company, serial, test_of from tenant;
--- Production's people as its database has them; of the test environment's two, one is in today's
--- production too, the other has left.
+-- Production's people as its database has them.  Of those who may enter the test environment, two
+-- are in today's production too (as they were then), one has left.
 insert into superid_user (ctx, upn, associate_id, display_name) values
     ('Cust26759', 'ase.odegard@nordlys-handel.example', 2, 'Åse Ødegård'),
     ('Cust26759', 'oyvind.mueller@nordlys-handel.example', 3, 'Øyvind Müller'),
@@ -68,6 +66,10 @@ insert into superid_user (ctx, upn, associate_id, display_name) values
     ('Cust26759', 'jose.kowalski@nordlys-handel.example', 5, 'José Kowalski'),
     ('Cust26759', 'lukasz.dordevic@nordlys-handel.example', 6, 'Łukasz Đorđević'),
     ('Cust26760', 'ase.odegard@nordlys-handel.example', 17, 'A. Odegard'),
+    ('Cust26760', 'oyvind.mueller@nordlys-handel.example', 18, 'Øyvind Müller'),
+    ('Cust26764', 'zoe.garcia@nordlys-handel.example', 17, 'Zoë García'),
+    ('Cust26762', 'ase.odegard@sorland-handel.example', 2, 'Åse Ødegård'),
+    ('Cust26763', 'ase.odegard@sorland-handel.example', 17, 'Åse Ødegård'),
     ('Cust26760', 'timo@proving-ground.example', 3, 'Timo Tester');
 
 insert into app (client_id, name, partner_name, state_change_url, wants_system_user, approved) values

@@ -1,0 +1,105 @@
+/*
+ * What the files of this room share.
+ *
+ * Text is read as elements: a plain character, or one character written as %40, &#64;, =40,
+ * \u0040 and the like.  A token is a run of elements holding at least one at-sign; whether a token
+ * leaks, and what stands in its place, depends on nothing outside it but the byte before it.
+ * That is what makes masking and finding agree.
+ */
+#ifndef CL_MASK_PRIVATE_H
+#define CL_MASK_PRIVATE_H
+
+#include "mask.h"
+
+/* chars.c */
+
+enum cl_kind {
+    CL_NONE,  /* ends every token */
+    CL_AT,    /* an at-sign, however it is written */
+    CL_DOT,   /* a dot, however it is written */
+    CL_LABEL, /* may stand in a domain label: letters, digits, '-', '_', non-ASCII */
+    CL_CORE,  /* may stand in a local part only: '+', an inner apostrophe */
+};
+
+struct cl_element {
+    enum cl_kind kind;
+    bool letter;    /* a letter: may begin a top-level domain */
+    bool digit;     /* 0-9 */
+    bool edge;      /* '-' or '_': cut off the end of a domain */
+    size_t len;     /* bytes it takes in the text; 0 for CL_NONE */
+    size_t n_bytes; /* of what it stands for */
+    char bytes[8];  /* what it stands for, as UTF-8 */
+};
+
+/* The element at s[pos]; looks at s[pos-1] for what depends on it. */
+struct cl_element cl_mask_element(const char *s, size_t n, size_t pos);
+
+/* Where the run of plain local-part characters that ends before s[at] begins, not before floor. */
+size_t cl_mask_local_start(const char *s, size_t n, size_t floor, size_t at);
+
+/* Given an empty local part: does what stands before s[at] make it an address all the same? */
+bool cl_mask_soft_local(const char *s, size_t n, size_t at);
+
+/* Where the quoted local part ending before s[at] opens and closes (positions of its first
+ * character and of its closing quote); false when there is none. */
+bool cl_mask_quoted_local(const char *s, size_t n, size_t at, size_t *open, size_t *close);
+
+/* Appends what the text stands for. */
+void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out);
+
+size_t cl_mask_chars(const char *s, size_t n); /* UTF-8 characters */
+
+/* scan.c */
+
+struct cl_token {
+    size_t local;    /* where its local part begins; the at-sign's place when it is empty */
+    size_t first_at; /* where the local part ends */
+    size_t at;       /* its last at-sign ... */
+    size_t at_end;   /* ... and the byte after it */
+    size_t tail;     /* the byte after its domain: from here on the text stays */
+    size_t next;     /* where scanning goes on */
+    size_t close;    /* quoted: position of the closing quote */
+    bool quoted;     /* the local part is a quoted string and stays as it is */
+    bool spaced;     /* quoted, and holds an at-sign of its own */
+    bool chain;      /* several at-signs in a row: replaced as one */
+    bool plain;      /* local_domain can be taken apart again: no suffix needed */
+    bool leak;       /* an address the rules do not let pass */
+};
+
+/* The first token at or after pos, where nothing before pos belongs to it. */
+bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t pos,
+                  struct cl_token *token);
+
+/* Is there anything an at-sign could be made of? One fast pass; false is certain. */
+bool cl_mask_candidate(const char *s, size_t n);
+
+/* replace.c */
+
+/* Appends the masked text; *changed is set when it differs. An address takes at most limit
+ * characters, SIZE_MAX for no limit. */
+void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
+                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
+
+size_t cl_mask_find_text(const struct cl_mask *mask, const char *s, size_t n,
+                         void (*found)(void *arg, const char *address, size_t len), void *arg);
+
+/* json.c */
+
+/* Can it be walked as JSON? (Strings well formed, nothing foreign between them.) */
+bool cl_mask_json_valid(const char *s, size_t n);
+
+void cl_mask_json(const struct cl_mask *mask, const char *s, size_t n, struct cl_buf *out,
+                  bool *changed, struct cl_mask_tally *tally);
+
+size_t cl_mask_find_json(const struct cl_mask *mask, const char *s, size_t n,
+                         void (*found)(void *arg, const char *address, size_t len), void *arg);
+
+/* rules.c */
+
+/* Does the domain (decoded) pass? */
+bool cl_mask_domain_passes(const struct cl_mask *mask, const char *domain, size_t n);
+
+/* Is the whole value one that passes in that column? */
+bool cl_mask_keeps(const struct cl_mask_column *column, const char *in, size_t n);
+
+#endif

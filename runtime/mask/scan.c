@@ -1,0 +1,298 @@
+#include "private.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { LANES = 16 };
+
+/* 16 bytes at once; GCC and clang turn it into SSE2 or NEON. */
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+typedef uint64_t halves __attribute__((vector_size(LANES)));
+
+/* May an at-sign's spelling hold these two neighbours? "@", "40", "64", "&c", U+FF20. */
+static bool is_hit(unsigned char a, unsigned char b)
+{
+    return a == '@' || (a == '4' && b == '0') || (a == '6' && b == '4') || (a == '&' && b == 'c') ||
+           (a == 0xEF && b == 0xBC);
+}
+
+/* The first hit at or after pos; n when there is none. */
+static size_t find_hit(const char *s, size_t n, size_t pos)
+{
+    while (n - pos > LANES) { /* the neighbour of the last lane must exist */
+        lanes a, b;
+        memcpy(&a, s + pos, LANES);
+        memcpy(&b, s + pos + 1, LANES);
+        lanes hit = (lanes)((a == '@') | ((a == '4') & (b == '0')) | ((a == '6') & (b == '4')) |
+                            ((a == '&') & (b == 'c')) | ((a == 0xEF) & (b == 0xBC)));
+        halves any = (halves)hit;
+        if (any[0] | any[1]) {
+            break;
+        }
+        pos += LANES;
+    }
+    for (; pos < n; pos++) {
+        if (is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
+            return pos;
+        }
+    }
+    return n;
+}
+
+bool cl_mask_candidate(const char *s, size_t n)
+{
+    return find_hit(s, n, 0) < n;
+}
+
+/* Where a spelling that holds the hit at h would begin, not before floor; h when unlikely. */
+static size_t spelling_start(const char *s, size_t floor, size_t h)
+{
+    if (s[h] != '4' && s[h] != '6') {
+        return h;
+    }
+    size_t p = h;
+    while (p >= floor + 2 && s[p - 1] == '5' && s[p - 2] == '2') {
+        p -= 2;
+    }
+    if (p > floor && (s[p - 1] == '%' || (s[p - 1] == '=' && p == h))) {
+        return p - 1;
+    }
+    p = h;
+    if (p >= floor + 2 && s[p - 1] == 'x' && s[p - 2] == '\\') {
+        return p - 2;
+    }
+    if (p >= floor + 4 && memcmp(s + p - 4, "\\u00", 4) == 0) {
+        return p - 4;
+    }
+    while (p > floor && s[p - 1] == '0') {
+        p--;
+    }
+    if (p > floor && (s[p - 1] == 'x' || s[p - 1] == 'X')) {
+        p--;
+    }
+    if (p <= floor || s[p - 1] != '#') {
+        return h;
+    }
+    p--;
+    while (p >= floor + 4 && memcmp(s + p - 4, "amp;", 4) == 0) {
+        p -= 4;
+    }
+    return p > floor && s[p - 1] == '&' ? p - 1 : h;
+}
+
+static bool find_at(const char *s, size_t n, size_t pos, size_t *at, size_t *at_end)
+{
+    for (size_t h = find_hit(s, n, pos); h < n; h = find_hit(s, n, h + 1)) {
+        size_t start = spelling_start(s, pos, h);
+        struct cl_element e = cl_mask_element(s, n, start);
+        if (e.kind == CL_AT && start + e.len > h) {
+            *at = start;
+            *at_end = start + e.len;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct domain {
+    size_t end;   /* the byte after it; 0 when what follows the at-sign is no domain */
+    size_t run;   /* the byte after everything that looks like one */
+    bool literal; /* [192.0.2.1] */
+};
+
+/* State of reading one run of labels. */
+struct labels {
+    size_t count;   /* finished labels */
+    size_t len;     /* elements of the current one */
+    size_t trimmed; /* the byte after its last element other than '-' and '_' */
+    size_t numbers; /* leading labels of 1-3 digits */
+    size_t four;    /* the byte after the fourth of them */
+    bool letter;    /* the current one begins with a letter */
+    bool digits;    /* the current one is all digits */
+};
+
+static void end_label(struct labels *l, struct domain *d)
+{
+    l->count++;
+    if (l->digits && l->len <= 3 && l->numbers == l->count - 1) {
+        l->numbers++;
+        if (l->numbers == 4) {
+            l->four = l->trimmed;
+        }
+    }
+    if (l->letter && l->count >= 2) {
+        d->end = l->trimmed; /* the longest run of labels that ends in a possible TLD */
+    }
+    l->len = 0;
+}
+
+/* name@2x.png: the file names of images for dense screens. */
+static bool is_image_name(const char *s, size_t n)
+{
+    static const char *const ends[] = {"png",  "jpg",  "jpeg", "gif", "svg",
+                                       "webp", "avif", "ico",  "bmp"};
+    size_t p = 0;
+    while (p < n && (s[p] == '.' || (s[p] >= '0' && s[p] <= '9'))) {
+        p++;
+    }
+    if (p == 0 || p > 4 || n - p < 5 || (s[p] != 'x' && s[p] != 'X') || s[p + 1] != '.') {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (n - p - 2 == strlen(ends[i]) && strncasecmp(s + p + 2, ends[i], n - p - 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* [192.0.2.1] or [IPv6:2001:db8::1] at s[pos]: the byte after it, 0 when there is none. */
+static size_t read_literal(const char *s, size_t n, size_t pos)
+{
+    enum { LITERAL_MAX_BYTES = 64 };
+    bool separator = false;
+    if (pos >= n || s[pos] != '[') {
+        return 0;
+    }
+    for (size_t p = pos + 1; p < n && p - pos < LITERAL_MAX_BYTES; p++) {
+        if (s[p] == ']') {
+            return separator ? p + 1 : 0;
+        }
+        if (s[p] == '.' || s[p] == ':') {
+            separator = true;
+        } else if (!((s[p] >= '0' && s[p] <= '9') || (s[p] >= 'a' && s[p] <= 'z') ||
+                     (s[p] >= 'A' && s[p] <= 'Z') || s[p] == '-')) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static struct domain read_domain(const char *s, size_t n, size_t pos)
+{
+    struct domain d = {.end = read_literal(s, n, pos), .run = pos};
+    if (d.end) {
+        d.literal = true;
+        d.run = d.end;
+        return d;
+    }
+    struct labels l = {.trimmed = 0};
+    for (;;) {
+        struct cl_element e = cl_mask_element(s, n, d.run);
+        if (e.kind == CL_LABEL) {
+            if (l.len == 0) {
+                l.letter = e.letter;
+                l.digits = true;
+            }
+            l.digits = l.digits && e.digit;
+            l.len++;
+            d.run += e.len;
+            if (!e.edge) {
+                l.trimmed = d.run;
+            }
+        } else if (e.kind == CL_DOT && l.len > 0) {
+            end_label(&l, &d);
+            d.run += e.len;
+        } else {
+            break;
+        }
+    }
+    if (l.len > 0) {
+        end_label(&l, &d);
+    }
+    if (d.end == 0) {
+        d.end = l.four;
+    } else if (is_image_name(s + pos, d.end - pos)) {
+        d.end = 0;
+    }
+    return d;
+}
+
+static bool passes(const struct cl_mask *mask, const char *s, size_t from, size_t to)
+{
+    enum { DOMAIN_MAX_BYTES = 255 }; /* no longer one is on any list */
+    struct cl_buf domain;
+    cl_buf_init(&domain, DOMAIN_MAX_BYTES);
+    if (memchr(s + from, '%', to - from) || memchr(s + from, '&', to - from) ||
+        memchr(s + from, '=', to - from) || memchr(s + from, '\\', to - from)) {
+        cl_mask_decode(s, from, to, &domain);
+    } else {
+        return cl_mask_domain_passes(mask, s + from, to - from);
+    }
+    bool pass = !domain.failed && cl_mask_domain_passes(mask, cl_buf_str(&domain), domain.len);
+    cl_buf_fini(&domain);
+    return pass;
+}
+
+static size_t skip_core(const char *s, size_t n, size_t pos)
+{
+    for (;;) {
+        struct cl_element e = cl_mask_element(s, n, pos);
+        if (e.kind == CL_NONE || e.kind == CL_AT) {
+            return pos;
+        }
+        pos += e.len;
+    }
+}
+
+/* Would text that goes on like this after a domain belong to that domain? */
+static bool would_extend(const char *s, size_t from, size_t to)
+{
+    for (size_t p = from; p < to; p++) {
+        if (!strchr(".-_'", s[p])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What follows its last at-sign decides where the replaced text ends. */
+static void end_token(struct cl_token *t, const char *s, struct domain d)
+{
+    t->tail = d.end;
+    if (d.end == 0) {
+        t->tail = t->next;
+    } else if (d.literal && would_extend(s, d.end, t->next)) {
+        t->tail = t->next;
+    }
+    t->plain = !t->chain && !d.literal && !memchr(s + t->at_end, '_', t->tail - t->at_end);
+}
+
+bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t pos,
+                  struct cl_token *t)
+{
+    memset(t, 0, sizeof *t);
+    if (!find_at(s, n, pos, &t->at, &t->at_end)) {
+        return false;
+    }
+    size_t open = 0;
+    t->first_at = t->at;
+    t->local = cl_mask_local_start(s, n, pos, t->at);
+    if (t->local == t->at) {
+        t->quoted = cl_mask_quoted_local(s, n, t->at, &open, &t->close);
+        t->spaced = t->quoted && pos > open;
+    }
+    bool local = t->local < t->at || t->quoted || cl_mask_soft_local(s, n, t->at);
+    if (t->quoted) {
+        t->local = open;
+    }
+    for (;;) {
+        struct domain d = read_domain(s, n, t->at_end);
+        t->next = skip_core(s, n, d.run);
+        t->leak = t->leak || (local && d.end && (d.literal || !passes(mask, s, t->at_end, d.end)));
+        struct cl_element e = cl_mask_element(s, n, t->next);
+        if (e.kind != CL_AT) {
+            end_token(t, s, d);
+            return true;
+        }
+        /* More at-signs: @name@host.example begins after its first, a@b@c.example is one. */
+        t->chain = local;
+        if (!local) {
+            local = t->next > t->at_end;
+            t->local = t->at_end;
+            t->first_at = t->next;
+        }
+        t->at = t->next;
+        t->at_end = t->next + e.len;
+    }
+}
