@@ -21,25 +21,22 @@ unset PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE CLONER_CONFIG
 
 servers_stop() {
     tests/support/pg.sh stop "$TEST_PG_DIR" || true
-    if [ -n "${AZURITE_ENDPOINT:-}" ]; then
-        tests/support/azurite.sh stop "$state/azurite" || true
-    fi
+    tests/support/azurite.sh stop "$state/azurite" || true
 }
 
 servers_start() {
     # Fresh each time: what a killed run left behind must not decide a result.
     tests/support/pg.sh stop "$TEST_PG_DIR" 2>/dev/null || true
-    rm -rf "$TEST_PG_DIR" "$TEST_TMP"
+    tests/support/azurite.sh stop "$state/azurite" 2>/dev/null || true
+    rm -rf "$TEST_PG_DIR" "$TEST_TMP" "$state/azurite"
     mkdir -p "$TEST_TMP"
     trap servers_stop EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     TEST_DSN=$(tests/support/pg.sh start "$TEST_PG_DIR")
     export TEST_DSN
-    if [ -x tests/support/azurite.sh ]; then
-        AZURITE_ENDPOINT=$(tests/support/azurite.sh start "$state/azurite")
-        export AZURITE_ENDPOINT
-    fi
+    AZURITE_ENDPOINT=$(tests/support/azurite.sh start "$state/azurite")
+    export AZURITE_ENDPOINT
 }
 
 if [ $# -eq 0 ]; then
