@@ -234,7 +234,7 @@ services_start() {
     for ((try = 0; try < 3; try++)); do
         services_port=$(free_port)
         # A session of their own: Ctrl-C is for the clone, not for the platform it runs on.
-        setsid "$root/cloner" "$sql/services.lua" "port=$services_port" \
+        setsid "${CLONER:-$root/cloner}" "$sql/services.lua" "port=$services_port" \
             "registry=host=127.0.0.1 port=$(cluster_port "$demo/prod1") user=platform dbname=registry" \
             "registry_password=file:$secrets/prod1-platform" "token=file:$secrets/services-token" \
             "issuer=$issuer" "public_key=file:$secrets/notices.pub.pem" \

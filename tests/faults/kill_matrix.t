@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Killed with SIGKILL after the intent and after the effect of every step, `resume` completes the
+# clone and the end state equals an uninterrupted run's. And the way back: a run stopped behind each
+# step and undone leaves the old test environment as it was.
+# deadline_s: 2400
+set -eu
+
+# shellcheck source=tests/procedure/platform.sh
+. "$(dirname "$0")/../procedure/platform.sh"
+steps=24
+platform_open kill
+
+print_target >"$demo/before"
+clone
+is "an uninterrupted clone succeeds" "$code" 0
+[ "$code" -eq 0 ] || sed 's/^/# /' "$out"
+run=$(newest_run)
+print_target >"$demo/wanted.target"
+print_services >"$demo/wanted.services"
+in_journal "select step_key, state from cloner.step where run_id = '$run' order by seq" >"$demo/wanted.journal"
+is "with $steps steps" "$(wc -l <"$demo/wanted.journal")" "$steps"
+
+# Passes of a fault point are counted over the whole process: the backup's own steps come in between.
+# So a point is armed by number and the step it hit is read from the journal.
+backup_steps=$(in_journal "select count(*) from cloner.step s join cloner.run r using (run_id) where r.name = 'backup'")
+
+for point in step_intent step_effect; do
+    for ((n = 1; n <= steps + backup_steps; n++)); do
+        platform_reset
+        CLONER_FAULT=$point:$n clone
+        if [ "$code" -ne 137 ]; then
+            fail "$point $n: killed" "exit code $code" "$(tail -5 "$out")"
+            continue
+        fi
+        hit=$(in_journal "select name || '.' || step_key from cloner.step join cloner.run using (run_id)
+            where cloner.step.state = 'started' order by cloner.step.started_at desc limit 1")
+        run=$(newest_run)
+        cloner resume "$run"
+        print_target >"$demo/got.target"
+        print_services >"$demo/got.services"
+        in_journal "select step_key, state from cloner.step where run_id = '$run' order by seq" >"$demo/got.journal"
+        if [ "$code" -eq 0 ] && cmp -s "$demo/wanted.target" "$demo/got.target" &&
+            cmp -s "$demo/wanted.services" "$demo/got.services" &&
+            cmp -s "$demo/wanted.journal" "$demo/got.journal"; then
+            pass "$point $n ($hit): resumed to the same end"
+        else
+            fail "$point $n ($hit): resumed to the same end" "exit code $code" "$(tail -5 "$out")" \
+                "$(diff "$demo/wanted.target" "$demo/got.target")" \
+                "$(diff "$demo/wanted.services" "$demo/got.services")" \
+                "$(diff "$demo/wanted.journal" "$demo/got.journal")"
+        fi
+    done
+done
+
+# Undo, with the outcome of the step killed in known and unknown.
+for ((n = 1; n <= steps + backup_steps; n++)); do
+    platform_reset
+    CLONER_FAULT=step_effect:$n clone
+    hit=$(in_journal "select name || '.' || step_key from cloner.step join cloner.run using (run_id)
+        where cloner.step.state = 'started' order by cloner.step.started_at desc limit 1")
+    cloner undo "$(newest_run)"
+    print_target >"$demo/got.target"
+    if [ "$code" -eq 0 ] && cmp -s "$demo/before" "$demo/got.target"; then
+        pass "undone after $n ($hit): the old environment is back"
+    else
+        fail "undone after $n ($hit): the old environment is back" "exit code $code" "$(tail -5 "$out")" \
+            "$(diff "$demo/before" "$demo/got.target")"
+    fi
+done
+
+# And of a clone that succeeded.
+platform_reset
+clone
+cloner undo "$(newest_run)"
+print_target >"$demo/got.target"
+is "a finished clone can be undone" "$code" 0
+same "and the old environment is back" "$demo/before" "$demo/got.target"
+
+finish
