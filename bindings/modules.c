@@ -13,6 +13,7 @@ static const struct {
     bool public;        /* scripts may require it */
 } modules[] = {
     // clang-format off
+    {"backup", luaopen_cl_backup, true},
     {"crypto", luaopen_cl_crypto, true},
     {"errors", luaopen_cl_errors, true},
     {"event", luaopen_cl_event, false},

@@ -1,0 +1,232 @@
+/* backup: starts one verb of the backup engine as a job; backup.lua waits for it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "backup/backup.h"
+#include "host/await.h"
+#include "job.h"
+#include "modules.h"
+
+enum { EXCLUDE_MAX = 100000 };
+
+typedef bool (*verb_fn)(struct cl_job *, const struct cl_backup_spec *, struct cl_backup_summary *,
+                        struct cl_err *);
+
+static const struct {
+    const char *name;
+    verb_fn run;
+    bool source; /* reads a database */
+    bool target; /* opens a second one */
+} verbs[] = {
+    {"create", cl_backup_create, true, false},   {"verify", cl_backup_verify, false, false},
+    {"restore", cl_backup_restore, false, true}, {"stream", cl_backup_stream, true, true},
+    {"compare", cl_backup_compare, false, true},
+};
+
+struct op {
+    verb_fn run;                      /* one of verbs */
+    struct cl_backup_spec spec;       /* owned, strings and mask included */
+    struct cl_backup_summary summary; /* filled by the job */
+};
+
+static void free_secret(char *s)
+{
+    if (s) {
+        explicit_bzero(s, strlen(s));
+    }
+    free(s);
+}
+
+static void free_op(void *arg)
+{
+    struct op *op = arg;
+    free_secret(op->spec.source);
+    free_secret(op->spec.target);
+    free(op->spec.archive);
+    for (size_t i = 0; i < op->spec.n_exclude; i++) {
+        free(op->spec.exclude[i]);
+    }
+    free(op->spec.exclude);
+    cl_mask_free(op->spec.mask);
+    cl_backup_summary_fini(&op->summary);
+    free(op);
+}
+
+static bool run_op(struct cl_job *job, void *arg, struct cl_err *err)
+{
+    struct op *op = arg;
+    return op->run(job, &op->spec, &op->summary, err);
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_differences(lua_State *L, const struct cl_backup_summary *s)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < s->n_differences && i < CL_BACKUP_DIFFERENCES_MAX; i++) {
+        const struct cl_backup_difference *d = &s->differences[i];
+        lua_createtable(L, 0, 4);
+        lua_pushstring(L, d->table);
+        lua_setfield(L, -2, "table");
+        lua_pushstring(L, d->problem);
+        lua_setfield(L, -2, "problem");
+        set_integer(L, "source_rows", d->source_rows);
+        set_integer(L, "target_rows", d->target_rows);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static int push_summary(lua_State *L, void *arg)
+{
+    const struct op *op = arg;
+    const struct cl_backup_summary *s = &op->summary;
+    lua_createtable(L, 0, 16);
+    set_integer(L, "tables", s->tables);
+    set_integer(L, "rows", s->rows);
+    set_integer(L, "bytes", s->bytes);
+    set_integer(L, "stored_bytes", s->stored_bytes);
+    set_integer(L, "masked", s->tally.masked);
+    set_integer(L, "shortened", s->tally.shortened);
+    set_integer(L, "kept", s->tally.kept);
+    set_integer(L, "n_differences", s->n_differences);
+    lua_pushnumber(L, s->seconds);
+    lua_setfield(L, -2, "seconds");
+    lua_pushstring(L, s->snapshot);
+    lua_setfield(L, -2, "snapshot");
+    if (op->spec.archive) {
+        lua_pushstring(L, op->spec.archive);
+        lua_setfield(L, -2, "archive");
+    }
+    lua_newtable(L);
+    for (size_t i = 0; i < s->n_warnings; i++) {
+        lua_pushstring(L, s->warnings[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "warnings");
+    push_differences(L, s);
+    lua_setfield(L, -2, "differences");
+    return 1;
+}
+
+/* The field as a string Lua owns, NULL when absent; it stays on the stack. */
+static const char *opt_string(lua_State *L, const char *name)
+{
+    lua_getfield(L, 2, name);
+    if (lua_isnil(L, -1)) {
+        return NULL;
+    }
+    if (lua_type(L, -1) != LUA_TSTRING) {
+        luaL_error(L, "backup: '%s' must be a string", name);
+    }
+    return lua_tostring(L, -1);
+}
+
+static const char *need_string(lua_State *L, const char *name)
+{
+    const char *s = opt_string(L, name);
+    if (!s) {
+        luaL_error(L, "backup: '%s' is missing", name);
+    }
+    return s;
+}
+
+static char *conninfo(lua_State *L, const char *dsn_name, const char *password_name)
+{
+    struct cl_err err;
+    const char *dsn = need_string(L, dsn_name);
+    char *whole = cl_backup_conninfo(dsn, opt_string(L, password_name), &err);
+    if (!whole) {
+        cl_err_context(&err, "%s", dsn_name);
+        cl_raise(L, &err);
+    }
+    return whole;
+}
+
+static void fill_exclude(lua_State *L, struct cl_backup_spec *spec)
+{
+    if (lua_getfield(L, 2, "exclude_data") == LUA_TNIL) {
+        return;
+    }
+    luaL_argcheck(L, lua_istable(L, -1), 2, "exclude_data must be a list of \"schema.table\"");
+    size_t n = lua_rawlen(L, -1);
+    luaL_argcheck(L, n <= EXCLUDE_MAX, 2, "exclude_data is too long");
+    spec->exclude = calloc(n + 1, sizeof *spec->exclude);
+    for (size_t i = 0; spec->exclude && i < n; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2,
+                      "exclude_data must be a list of \"schema.table\"");
+        spec->exclude[i] = strdup(lua_tostring(L, -1));
+        if (!spec->exclude[i]) {
+            luaL_error(L, "out of memory");
+        }
+        spec->n_exclude++;
+        lua_pop(L, 1);
+    }
+}
+
+static void fill(lua_State *L, struct op *op, size_t verb)
+{
+    struct cl_backup_spec *spec = &op->spec;
+    const char *archive = opt_string(L, "archive");
+    if (archive) {
+        spec->archive = strdup(archive);
+    }
+    bool either = verbs[verb].run == cl_backup_compare;
+    if (!verbs[verb].source && !either) {
+        need_string(L, "archive");
+    }
+    if (verbs[verb].source || (either && !archive)) {
+        spec->source = conninfo(L, "source", "source_password");
+    }
+    if (verbs[verb].target) {
+        spec->target = conninfo(L, "target", "target_password");
+    } else if (verbs[verb].source) {
+        need_string(L, "archive");
+    }
+    lua_getfield(L, 2, "jobs");
+    lua_Integer jobs = luaL_optinteger(L, -1, CL_BACKUP_JOBS_DEFAULT);
+    luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");
+    spec->jobs = (int)jobs;
+    fill_exclude(L, spec);
+}
+
+/* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
+ * exclude_data=, jobs=}) -> job handle */
+static int l_start(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t verb = 0;
+    while (verb < sizeof verbs / sizeof *verbs && strcmp(verbs[verb].name, name) != 0) {
+        verb++;
+    }
+    luaL_argcheck(L, verb < sizeof verbs / sizeof *verbs, 1, "unknown verb");
+    struct cl_job_handle *handle = cl_job_push(L);
+    int top = lua_gettop(L);
+    struct op *op = calloc(1, sizeof *op);
+    if (!op) {
+        return luaL_error(L, "out of memory");
+    }
+    handle->run = run_op;
+    handle->arg = op;
+    handle->free_arg = free_op;
+    handle->push_result = push_summary;
+    op->run = verbs[verb].run;
+    fill(L, op, verb);
+    lua_settop(L, top);
+    return cl_job_begin(L);
+}
+
+int luaopen_cl_backup(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"start", l_start}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}

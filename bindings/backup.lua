@@ -1,0 +1,135 @@
+-- backup: copies PostgreSQL databases: to an archive, from an archive, or straight into another
+-- database, masking addresses while the rows pass; and proves copies. Everything runs on native
+-- threads; the script waits and may watch.
+--
+-- Wherever a connection string is taken, a password (string or secret) may stand beside it.
+-- progress(p) is called about four times a second with p = {done, total, bytes, rows}.
+local core = ...
+local json = require "json"
+local secret = require "secret"
+
+local M = {}
+
+local POLL_MS = 250
+
+--- Runs one verb to its end; a cancelled wait stops it.
+local function run(verb, options, spec)
+  spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
+  if options.progress ~= nil and type(options.progress) ~= "function" then
+    error("backup." .. verb .. ": 'progress' must be a function", 3)
+  end
+  local job <close> = core.start(verb, spec)
+  while true do
+    local finished, value = job:wait(options.progress and POLL_MS or nil)
+    if finished then
+      json.array(value.warnings)
+      json.array(value.differences)
+      return value
+    end
+    options.progress(value)
+  end
+end
+
+local function reveal(value)
+  if value == nil then return nil end
+  return secret.reveal(value)
+end
+
+local function check(verb, options, known)
+  if type(options) ~= "table" then
+    error("backup." .. verb .. ": a table of options expected", 3)
+  end
+  for name in pairs(options) do
+    if not known[name] then
+      error("backup." .. verb .. ": unknown option '" .. tostring(name) .. "'", 3)
+    end
+  end
+end
+
+local function set(...)
+  local names = {}
+  for _, name in ipairs { ... } do names[name] = true end
+  return names
+end
+
+local CREATE = set("source", "password", "source_password", "to", "jobs", "exclude_data", "progress")
+local VERIFY = set("archive", "jobs", "progress")
+local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
+  "progress")
+local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
+  "jobs", "progress")
+local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
+  "mask", "exclude_data", "jobs", "progress")
+
+--- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
+--- backup of the source. Tables in exclude_data ("schema.table") are kept without rows.
+---@param options {source: string, password: any, to: string, jobs: integer|nil,
+---  exclude_data: string[]|nil, progress: function|nil}
+---@return table summary {tables, rows, bytes, stored_bytes, seconds, snapshot, archive, warnings}
+function M.create(options)
+  check("create", options, CREATE)
+  return run("create", options, {
+    source = options.source,
+    source_password = reveal(options.source_password or options.password),
+    archive = options.to,
+  })
+end
+
+--- Checks an archive without a server: every file there, of its size and checksum, readable, with as
+--- many rows as were written. Raises naming the file and what is wrong with it.
+---@param options {archive: string, jobs: integer|nil, progress: function|nil}
+---@return table summary
+function M.verify(options)
+  check("verify", options, VERIFY)
+  return run("verify", options, { archive = options.archive })
+end
+
+--- Restores an archive into an existing, empty database. When it raises, the database is left
+--- half filled: drop it.
+---@param options {archive: string, target: string, password: any, mask: userdata|nil,
+---  exclude_data: string[]|nil, jobs: integer|nil, progress: function|nil}
+---@return table summary {…, masked, shortened, kept}
+function M.restore(options)
+  check("restore", options, RESTORE)
+  return run("restore", options, {
+    archive = options.archive,
+    target = options.target,
+    target_password = reveal(options.target_password or options.password),
+  })
+end
+
+--- Copies a database into an existing, empty one with nothing between but the mask.
+---@param options {source: string, source_password: any, target: string, target_password: any,
+---  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: function|nil}
+---@return table summary
+function M.stream(options)
+  check("stream", options, STREAM)
+  return run("stream", options, {
+    source = options.source,
+    source_password = reveal(options.source_password),
+    target = options.target,
+    target_password = reveal(options.target_password),
+  })
+end
+
+--- Compares a source (database or archive), masked, with a target: row counts and checksums that do
+--- not depend on the order of rows. Tables in exclude_data must be empty in the target.
+---@param options {source: string|nil, archive: string|nil, source_password: any, target: string,
+---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
+---  jobs: integer|nil, progress: function|nil}
+---@return table result {equal, tables, rows, seconds,
+---  differences = {{table, problem, source_rows, target_rows}, …}}
+function M.compare(options)
+  check("compare", options, COMPARE)
+  local result = run("compare", options, {
+    source = options.source,
+    source_password = reveal(options.source_password or options.password),
+    archive = options.archive,
+    target = options.target,
+    target_password = reveal(options.target_password or options.password),
+  })
+  result.equal = result.n_differences == 0
+  return result
+end
+
+return M

@@ -1,0 +1,92 @@
+/*
+ * The backup engine: copies a PostgreSQL database to an archive, from an archive, or straight into
+ * another database, masking addresses while the bytes pass; and proves copies.
+ *
+ * Every function here is the work of a job (loop/job.h): call it on the job's thread.  It starts
+ * `jobs` worker threads of its own and joins them before it returns.  The source is only ever read,
+ * by read-only sessions that share one snapshot.  On failure nothing is called a success: an
+ * archive is not published, a target database is left as it is for the caller to drop.
+ *
+ * Memory: below 64 MiB, plus 16 MiB per worker, plus a small multiple of the widest row while it
+ * passes.
+ */
+#ifndef CL_BACKUP_H
+#define CL_BACKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "loop/job.h"
+#include "mask/mask.h"
+
+enum {
+    CL_BACKUP_JOBS_MAX = 64,
+    CL_BACKUP_JOBS_DEFAULT = 2,
+    CL_BACKUP_WARNINGS_MAX = 32,
+    CL_BACKUP_DIFFERENCES_MAX = 1000, /* kept; all are counted */
+};
+
+/* What to do. Owned by the caller, lent for the call; unused members stay zero. */
+struct cl_backup_spec {
+    char *source;     /* libpq connection string, password included */
+    char *target;     /* same */
+    char *archive;    /* folder */
+    char **exclude;   /* n_exclude times "schema.table": the table is made, its rows never read */
+    size_t n_exclude; /* entries of exclude */
+    struct cl_mask *mask; /* NULL: nothing is masked */
+    int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
+};
+
+/* One table that is not what it should be. */
+struct cl_backup_difference {
+    char *table;          /* schema.table */
+    char problem[48];     /* "missing in the target", "rows", "content" … */
+    uint64_t source_rows; /* as expected */
+    uint64_t target_rows; /* as found */
+};
+
+/* What was done. Zero it before, cl_backup_summary_fini() after. */
+struct cl_backup_summary {
+    uint64_t tables;                          /* whose rows were copied, checked or compared */
+    uint64_t rows;                            /* copied, checked or compared */
+    uint64_t bytes;                           /* of COPY data, before compression */
+    uint64_t stored_bytes;                    /* of data files, compressed; archives only */
+    double seconds;                           /* wall clock */
+    struct cl_mask_tally tally;               /* what the mask did */
+    char snapshot[64];                        /* the exported snapshot's name, "" without one */
+    char *warnings[CL_BACKUP_WARNINGS_MAX];   /* n_warnings lines for the operator */
+    size_t n_warnings;                        /* entries in use */
+    struct cl_backup_difference *differences; /* compare: the first of them */
+    size_t n_differences;                     /* compare: all of them */
+};
+
+void cl_backup_summary_fini(struct cl_backup_summary *summary);
+
+/* source -> archive, unmasked. The folder must not exist yet (or be empty). */
+bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err);
+
+/* Checks an archive without a server: every file present, of its size and checksum, readable. */
+bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err);
+
+/* archive -> target, an existing database without tables. */
+bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
+                       struct cl_backup_summary *summary, struct cl_err *err);
+
+/* source -> target with nothing between. */
+bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err);
+
+/* source or archive (whichever is set) against target: same rows once masked? True also when they
+ * differ: summary->n_differences says so. */
+bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
+                       struct cl_backup_summary *summary, struct cl_err *err);
+
+/* dsn (connection string or URI, may be empty) with the password put in, when it is not NULL. A
+ * string to free(), NULL with *err when dsn cannot be parsed. */
+char *cl_backup_conninfo(const char *dsn, const char *password, struct cl_err *err);
+
+#endif

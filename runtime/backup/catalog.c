@@ -1,0 +1,273 @@
+#include "catalog.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/embed.h"
+#include "plan.h"
+#include "pg/session.h"
+
+enum {
+    TABLES_MAX = 1000000,  /* more are refused */
+    NAME_BYTES_MAX = 1024, /* two quoted identifiers of 63 bytes, doubled quotes */
+    SQL_BYTES_MAX = 4096,  /* a statement around one name */
+};
+
+/* Columns of tables.sql and columns.sql. */
+enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_CONDITION };
+enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
+
+static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
+{
+    return cl_pg_query(conn, cl_embedded(path)->data, 0, NULL, err);
+}
+
+static int by_oid(const void *a, const void *b)
+{
+    const struct cl_table *const *x = a;
+    const struct cl_table *const *y = b;
+    return (*x)->oid < (*y)->oid ? -1 : (*x)->oid > (*y)->oid;
+}
+
+static void add_column(struct cl_catalog *catalog, struct cl_table *table, struct cl_column *column,
+                       int row)
+{
+    const PGresult *r = catalog->column_rows;
+    column->name = PQgetvalue(r, row, C_NAME);
+    column->type = PQgetvalue(r, row, C_TYPE);
+    uint32_t type = (uint32_t)strtoul(PQgetvalue(r, row, C_TYPID), NULL, 10);
+    int typmod = (int)strtol(PQgetvalue(r, row, C_TYPMOD), NULL, 10);
+    cl_types_classify(&catalog->types, type, typmod, &column->class);
+    table->n_columns++;
+    table->text_like |= column->class.text_like;
+    if (!column->class.binary) {
+        table->format = CL_COPY_TEXT;
+    }
+}
+
+/* Gives each table its run of rows in column_rows; both are walked in order of oid. */
+static bool add_columns(struct cl_catalog *catalog, struct cl_err *err)
+{
+    int n = PQntuples(catalog->column_rows);
+    struct cl_table **order = calloc(catalog->n_tables + 1, sizeof *order);
+    catalog->columns = calloc((size_t)n + 1, sizeof *catalog->columns);
+    if (!order || !catalog->columns) {
+        free(order);
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading the catalog");
+    }
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        order[i] = &catalog->tables[i];
+        order[i]->format = CL_COPY_BINARY;
+    }
+    qsort(order, catalog->n_tables, sizeof(struct cl_table *), by_oid);
+    size_t at = 0;
+    size_t used = 0;
+    for (int row = 0; row < n; row++) {
+        uint32_t oid = (uint32_t)strtoul(PQgetvalue(catalog->column_rows, row, C_RELID), NULL, 10);
+        while (at < catalog->n_tables && order[at]->oid < oid) {
+            at++;
+        }
+        bool ours = at < catalog->n_tables && order[at]->oid == oid;
+        if (!ours || *PQgetvalue(catalog->column_rows, row, C_GENERATED) == 't') {
+            continue;
+        }
+        if (order[at]->n_columns == 0) {
+            order[at]->columns = &catalog->columns[used];
+        }
+        add_column(catalog, order[at], &catalog->columns[used++], row);
+    }
+    free(order);
+    return true;
+}
+
+bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+{
+    catalog->table_rows = run_sql(conn, "runtime/backup/tables.sql", err);
+    catalog->column_rows =
+        catalog->table_rows ? run_sql(conn, "runtime/backup/columns.sql", err) : NULL;
+    if (!catalog->column_rows || !cl_types_load(&catalog->types, conn, catalog->column_rows, err)) {
+        return false;
+    }
+    const PGresult *r = catalog->table_rows;
+    catalog->n_tables = (size_t)PQntuples(r);
+    if (catalog->n_tables > TABLES_MAX) {
+        return cl_fail(err, CL_INVALID, "E_TOO_MANY", "more than %d tables", TABLES_MAX);
+    }
+    catalog->tables = calloc(catalog->n_tables + 1, sizeof *catalog->tables);
+    if (!catalog->tables) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading the catalog");
+    }
+    for (int i = 0; i < PQntuples(r); i++) {
+        struct cl_table *table = &catalog->tables[i];
+        table->oid = (uint32_t)strtoul(PQgetvalue(r, i, R_OID), NULL, 10);
+        table->schema = PQgetvalue(r, i, R_SCHEMA);
+        table->name = PQgetvalue(r, i, R_NAME);
+        table->bytes = strtoull(PQgetvalue(r, i, R_BYTES), NULL, 10);
+        table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
+    }
+    if (!add_columns(catalog, err)) {
+        return false;
+    }
+    cl_plan_order(catalog->tables, catalog->n_tables);
+    return true;
+}
+
+bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n,
+                        struct cl_err *err)
+{
+    char full[NAME_BYTES_MAX];
+    for (size_t i = 0; i < n; i++) {
+        bool found = false;
+        for (size_t j = 0; j < catalog->n_tables; j++) {
+            struct cl_table *table = &catalog->tables[j];
+            snprintf(full, sizeof full, "%s.%s", table->schema, table->name);
+            if (strcmp(full, names[i]) == 0) {
+                table->excluded = true;
+                found = true;
+            }
+        }
+        if (!found) {
+            return cl_fail(err, CL_NOT_FOUND, "E_NO_TABLE",
+                           "exclude_data names '%s', but there is no such table", names[i]);
+        }
+    }
+    return true;
+}
+
+/* The state lies in the sequence's own relation; its catalog view hides values not yet called. */
+static bool read_sequence(struct cl_sequence *sequence, PGconn *conn, struct cl_err *err)
+{
+    struct cl_buf sql;
+    cl_buf_init(&sql, SQL_BYTES_MAX);
+    cl_buf_adds(&sql, "SELECT last_value, is_called FROM ");
+    cl_sql_name(&sql, sequence->schema, sequence->name);
+    PGresult *r = cl_pg_query(conn, cl_buf_str(&sql), 0, NULL, err);
+    cl_buf_fini(&sql);
+    if (!r) {
+        return cl_err_context(err, "sequence %s.%s", sequence->schema, sequence->name);
+    }
+    sequence->last_value = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+    sequence->is_called = *PQgetvalue(r, 0, 1) == 't';
+    PQclear(r);
+    return true;
+}
+
+bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+{
+    catalog->sequence_rows = run_sql(conn, "runtime/backup/sequences.sql", err);
+    if (!catalog->sequence_rows) {
+        return false;
+    }
+    size_t n = (size_t)PQntuples(catalog->sequence_rows);
+    catalog->sequences = calloc(n + 1, sizeof *catalog->sequences);
+    if (!catalog->sequences) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading the catalog");
+    }
+    catalog->n_sequences = n;
+    for (size_t i = 0; i < n; i++) {
+        catalog->sequences[i].schema = PQgetvalue(catalog->sequence_rows, (int)i, 0);
+        catalog->sequences[i].name = PQgetvalue(catalog->sequence_rows, (int)i, 1);
+        if (!read_sequence(&catalog->sequences[i], conn, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cl_catalog_matviews(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+{
+    catalog->matviews = run_sql(conn, "runtime/backup/matviews.sql", err);
+    return catalog->matviews != NULL;
+}
+
+void cl_catalog_fini(struct cl_catalog *catalog)
+{
+    cl_types_fini(&catalog->types);
+    PQclear(catalog->table_rows);
+    PQclear(catalog->column_rows);
+    PQclear(catalog->sequence_rows);
+    PQclear(catalog->matviews);
+    free(catalog->tables);
+    free(catalog->columns);
+    free(catalog->sequences);
+    memset(catalog, 0, sizeof *catalog);
+}
+
+const struct cl_table *cl_catalog_find(const struct cl_catalog *catalog, const char *schema,
+                                       const char *name)
+{
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        const struct cl_table *table = &catalog->tables[i];
+        if (strcmp(table->name, name) == 0 && strcmp(table->schema, schema) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+bool cl_identity_read(struct cl_identity *identity, PGconn *conn, struct cl_err *err)
+{
+    PGresult *r = run_sql(conn, "runtime/backup/identity.sql", err);
+    if (!r) {
+        return cl_err_context(err, "cannot tell which database this is");
+    }
+    snprintf(identity->system, sizeof identity->system, "%s", PQgetvalue(r, 0, 0));
+    identity->oid = (uint32_t)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
+    snprintf(identity->database, sizeof identity->database, "%s", PQgetvalue(r, 0, 2));
+    snprintf(identity->version, sizeof identity->version, "%s", PQgetvalue(r, 0, 3));
+    identity->number = (int)strtol(PQgetvalue(r, 0, 4), NULL, 10);
+    PQclear(r);
+    return true;
+}
+
+bool cl_identity_differ(const struct cl_identity *source, const struct cl_identity *target,
+                        struct cl_err *err)
+{
+    if (source->oid == target->oid && strcmp(source->system, target->system) == 0) {
+        return cl_fail(err, CL_PERMISSION, "E_SAME_DATABASE",
+                       "source and target are the same database '%s' (system %s, oid %u)",
+                       target->database, target->system, target->oid);
+    }
+    return true;
+}
+
+bool cl_catalog_empty(PGconn *conn, const struct cl_identity *identity, struct cl_err *err)
+{
+    PGresult *r = run_sql(conn, "runtime/backup/occupants.sql", err);
+    if (!r) {
+        return false;
+    }
+    bool empty = PQntuples(r) == 0;
+    if (!empty) {
+        long more = strtol(PQgetvalue(r, 0, 1), NULL, 10) - 1;
+        char others[64] = "";
+        if (more > 0) {
+            snprintf(others, sizeof others, " and %ld more", more);
+        }
+        cl_fail(err, CL_CONFLICT, "E_NOT_EMPTY",
+                "the target database '%s' is not empty: it has %s%s", identity->database,
+                PQgetvalue(r, 0, 0), others);
+    }
+    PQclear(r);
+    return empty;
+}
+
+bool cl_sql_ident(struct cl_buf *out, const char *name)
+{
+    cl_buf_addc(out, '"');
+    for (; *name; name++) {
+        if (*name == '"') {
+            cl_buf_addc(out, '"');
+        }
+        cl_buf_addc(out, *name);
+    }
+    return cl_buf_addc(out, '"');
+}
+
+bool cl_sql_name(struct cl_buf *out, const char *schema, const char *name)
+{
+    cl_sql_ident(out, schema);
+    cl_buf_addc(out, '.');
+    return cl_sql_ident(out, name);
+}

@@ -1,0 +1,95 @@
+/* What there is to copy: tables with their columns, sequences, materialised views. */
+#ifndef CL_BACKUP_CATALOG_H
+#define CL_BACKUP_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libpq-fe.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "copyrow.h"
+#include "types.h"
+
+struct cl_column {
+    const char *name;           /* borrowed from the catalog's results */
+    const char *type;           /* as format_type() writes it; same */
+    struct cl_type_class class; /* what that means */
+};
+
+struct cl_table {
+    uint32_t oid;               /* in its own database */
+    const char *schema;         /* borrowed */
+    const char *name;           /* borrowed */
+    const char *condition;      /* extension configuration: "WHERE …" or ""; NULL: an own table */
+    uint64_t bytes;             /* heap and TOAST, as the server counts */
+    bool excluded;              /* no row may be read */
+    enum cl_copy_format format; /* decided by its columns */
+    bool text_like;             /* a column of it is swept */
+    struct cl_column *columns;  /* n_columns that are copied: not the generated ones */
+    size_t n_columns;           /* entries of columns */
+};
+
+struct cl_sequence {
+    const char *schema; /* borrowed */
+    const char *name;   /* borrowed */
+    int64_t last_value; /* its exact state */
+    bool is_called;     /* same */
+};
+
+struct cl_identity {
+    char system[24];    /* system identifier */
+    char database[128]; /* its name, for messages */
+    char version[64];   /* "15.20 (Debian …)" */
+    uint32_t oid;       /* of the database */
+    int number;         /* 150020 */
+};
+
+struct cl_catalog {
+    struct cl_table *tables;       /* n_tables, largest first */
+    size_t n_tables;               /* entries of tables */
+    struct cl_sequence *sequences; /* n_sequences; filled by cl_catalog_sequences */
+    size_t n_sequences;            /* entries of sequences */
+    PGresult *matviews;            /* of matviews.sql; NULL until loaded */
+    struct cl_column *columns;     /* all tables' columns, one block */
+    struct cl_types types;         /* owner of the type rows */
+    PGresult *table_rows;          /* what the strings point into */
+    PGresult *column_rows;         /* same */
+    PGresult *sequence_rows;       /* same */
+};
+
+/* Tables, columns and types as this connection's transaction sees them; legal on a zeroed catalog.
+ */
+bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
+
+/* Marks the tables named "schema.table". A name that is no table's is class not_found: a typing
+ * error must not let rows through. */
+bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n,
+                        struct cl_err *err);
+
+/* Sequences with their state, and materialised views. */
+bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
+bool cl_catalog_matviews(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
+
+void cl_catalog_fini(struct cl_catalog *catalog);
+
+/* NULL when there is none. */
+const struct cl_table *cl_catalog_find(const struct cl_catalog *catalog, const char *schema,
+                                       const char *name);
+
+bool cl_identity_read(struct cl_identity *identity, PGconn *conn, struct cl_err *err);
+
+/* Class permission, code E_SAME_DATABASE, when both are one database (P1). */
+bool cl_identity_differ(const struct cl_identity *source, const struct cl_identity *target,
+                        struct cl_err *err);
+
+/* Class conflict naming what stands there, when the database has tables, views or sequences. */
+bool cl_catalog_empty(PGconn *conn, const struct cl_identity *identity, struct cl_err *err);
+
+/* Appends "name", quoted; and "schema"."name". */
+bool cl_sql_ident(struct cl_buf *out, const char *name);
+bool cl_sql_name(struct cl_buf *out, const char *schema, const char *name);
+
+#endif

@@ -1,0 +1,172 @@
+/* source -> archive. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive.h"
+#include "base/clock.h"
+#include "crew.h"
+#include "run.h"
+
+enum { LABEL_BYTES = 80 };
+
+struct archivist {
+    struct cl_run *run;           /* borrowed */
+    struct cl_manifest *manifest; /* borrowed; item i is its table i */
+    const char *folder;           /* the archive's, while it is written */
+    const char *snapshot;         /* borrowed */
+    struct cl_link reader;        /* the worker's own */
+};
+
+static void dismiss(void *worker)
+{
+    struct archivist *archivist = worker;
+    cl_link_close(&archivist->reader);
+    free(archivist);
+}
+
+static void *hire(void *arg, struct cl_err *err)
+{
+    struct archivist *archivist = malloc(sizeof *archivist);
+    if (!archivist) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        return NULL;
+    }
+    *archivist = *(const struct archivist *)arg;
+    struct cl_run *run = archivist->run;
+    if (!cl_keeper_join(&archivist->reader, run->watch, run->spec->source, archivist->snapshot,
+                        err)) {
+        dismiss(archivist);
+        return NULL;
+    }
+    return archivist;
+}
+
+static bool work(void *worker, size_t item, struct cl_err *err)
+{
+    struct archivist *archivist = worker;
+    struct cl_run *run = archivist->run;
+    struct cl_archived *a = &archivist->manifest->tables[item];
+    struct cl_pg_source source = {0};
+    struct cl_file_sink *sink = cl_file_sink_open(archivist->folder, &a->part, err);
+    bool ok = sink &&
+              cl_pg_source_open(&source, archivist->reader.conn, &a->table, a->table.format, err) &&
+              cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
+                          a->table.bytes, a->table.bytes, &a->part.rows, err);
+    cl_pg_source_close(&source);
+    cl_file_sink_close(sink);
+    if (ok) {
+        uv_mutex_lock(&run->mutex);
+        run->summary->stored_bytes += a->part.bytes;
+        uv_mutex_unlock(&run->mutex);
+    }
+    return ok;
+}
+
+/* "data/0001_crm7.person.bin.zst": the number makes it unique, the rest is for readers. */
+static void name_part(struct cl_archived *a, size_t number)
+{
+    char label[LABEL_BYTES];
+    snprintf(label, sizeof label, "%s.%s", a->table.schema, a->table.name);
+    for (char *p = label; *p; p++) {
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p)) {
+            *p = '_';
+        }
+    }
+    snprintf(a->part.file, sizeof a->part.file, CL_DATA_FOLDER "/%04zu_%s.%s.zst", number, label,
+             a->table.format == CL_COPY_BINARY ? "bin" : "copy");
+}
+
+static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog, struct cl_err *err)
+{
+    size_t n_matviews = (size_t)PQntuples(catalog->matviews);
+    m->tables = calloc(catalog->n_tables + 1, sizeof *m->tables);
+    m->excluded = calloc(2 * catalog->n_tables + 1, sizeof *m->excluded);
+    m->matviews = calloc(2 * n_matviews + 1, sizeof *m->matviews);
+    m->sequences = calloc(catalog->n_sequences + 1, sizeof *m->sequences);
+    if (!m->tables || !m->excluded || !m->matviews || !m->sequences) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        const struct cl_table *table = &catalog->tables[i];
+        if (table->excluded) {
+            m->excluded[2 * m->n_excluded] = table->schema;
+            m->excluded[2 * m->n_excluded + 1] = table->name;
+            m->n_excluded++;
+        } else {
+            struct cl_archived *a = &m->tables[m->n_tables++];
+            a->table = *table;
+            name_part(a, m->n_tables);
+        }
+    }
+    for (size_t i = 0; i < 2 * n_matviews; i++) {
+        m->matviews[i] = PQgetvalue(catalog->matviews, (int)(i / 2), (int)(i % 2));
+    }
+    m->n_matviews = n_matviews;
+    memcpy(m->sequences, catalog->sequences, catalog->n_sequences * sizeof *m->sequences);
+    m->n_sequences = catalog->n_sequences;
+    return true;
+}
+
+static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct cl_tools *tools,
+                        const char *folder, struct cl_err *err)
+{
+    char *file = cl_path_join(folder, CL_SCHEMA_FILE);
+    if (!file) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    m->pg_dump = tools->major;
+    bool ok = cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
+              cl_file_sha256(file, m->schema_sha256, &m->schema_bytes, err);
+    free(file);
+    return ok;
+}
+
+static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest, const char *folder,
+                      struct cl_err *err)
+{
+    struct archivist model = {
+        .run = run, .manifest = manifest, .folder = folder, .snapshot = manifest->snapshot};
+    struct cl_crew crew = {.n_items = manifest->n_tables,
+                           .jobs = run->jobs,
+                           .arg = &model,
+                           .hire = hire,
+                           .work = work,
+                           .dismiss = dismiss};
+    return cl_crew_run(run->watch, &crew, err);
+}
+
+bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_archive archive = {.lock = -1};
+    struct cl_keeper keeper = {0};
+    struct cl_catalog catalog = {0};
+    struct cl_manifest manifest = {0};
+    struct cl_tools tools;
+    cl_clock_iso(cl_clock_wall_ms(), manifest.started);
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_archive_begin(&archive, spec->archive, err) &&
+              cl_keeper_open(&keeper, run.watch, spec->source, err) &&
+              cl_tools_find(&tools, keeper.identity.number, err) &&
+              cl_run_read_source(&run, &keeper, &catalog, err);
+    if (ok) {
+        manifest.source = keeper.identity;
+        snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
+        ok = list_tables(&manifest, &catalog, err) &&
+             cl_keeper_large_objects(&keeper, &manifest.large_objects, err) &&
+             dump_schema(&run, &manifest, &tools, archive.work, err) &&
+             copy_rows(&run, &manifest, archive.work, err);
+    }
+    if (ok) {
+        cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
+        ok = cl_archive_publish(&archive, &manifest, err);
+    }
+    cl_archive_end(&archive);
+    cl_keeper_close(&keeper);
+    cl_manifest_fini(&manifest);
+    cl_catalog_fini(&catalog);
+    return cl_run_end(&run, ok, err);
+}

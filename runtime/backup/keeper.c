@@ -1,0 +1,101 @@
+#include "keeper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SERVER_LEAST = 120000,        /* version 12: attgenerated */
+    LOCK_BYTES_MAX = 1024 * 1024, /* one LOCK TABLE statement */
+    LOCK_TABLES_MAX = 200,        /* in one statement */
+};
+
+static bool begin(PGconn *conn, struct cl_err *err)
+{
+    /* row_security off: a policy that would hide rows is an error, never a silent loss */
+    return cl_pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+           cl_pg_exec(conn, "SET LOCAL row_security = off", err);
+}
+
+bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *conninfo,
+                    struct cl_err *err)
+{
+    static const struct cl_pg_options options = {.readonly = true, .application = "cloner keeper"};
+    if (!cl_link_open(&keeper->link, watch, conninfo, &options, err)) {
+        return cl_err_context(err, "source");
+    }
+    PGconn *conn = keeper->link.conn;
+    if (!begin(conn, err) || !cl_identity_read(&keeper->identity, conn, err)) {
+        return cl_err_context(err, "source");
+    }
+    if (keeper->identity.number < SERVER_LEAST) {
+        return cl_fail(err, CL_INVALID, "E_SERVER_TOO_OLD",
+                       "the source runs PostgreSQL %s; 12 is the oldest that can be copied",
+                       keeper->identity.version);
+    }
+    char *snapshot = cl_pg_value(conn, "SELECT pg_export_snapshot()", err);
+    if (!snapshot) {
+        return cl_err_context(err, "source");
+    }
+    snprintf(keeper->snapshot, sizeof keeper->snapshot, "%s", snapshot);
+    free(snapshot);
+    return true;
+}
+
+bool cl_keeper_lock(struct cl_keeper *keeper, const struct cl_catalog *catalog, struct cl_err *err)
+{
+    struct cl_buf sql;
+    cl_buf_init(&sql, LOCK_BYTES_MAX);
+    bool ok = true;
+    size_t i = 0;
+    while (ok && i < catalog->n_tables) {
+        int listed = 0;
+        cl_buf_reset(&sql);
+        cl_buf_adds(&sql, "LOCK TABLE ");
+        for (; i < catalog->n_tables && listed < LOCK_TABLES_MAX; i++) {
+            if (!catalog->tables[i].excluded) {
+                cl_buf_adds(&sql, listed++ ? ", ONLY " : "ONLY ");
+                cl_sql_name(&sql, catalog->tables[i].schema, catalog->tables[i].name);
+            }
+        }
+        cl_buf_adds(&sql, " IN ACCESS SHARE MODE");
+        ok = listed == 0 || cl_pg_exec(keeper->link.conn, cl_buf_str(&sql), err);
+    }
+    cl_buf_fini(&sql);
+    return ok || cl_err_context(err, "source");
+}
+
+void cl_keeper_close(struct cl_keeper *keeper)
+{
+    cl_link_close(&keeper->link);
+}
+
+bool cl_keeper_join(struct cl_link *link, struct cl_watch *watch, const char *conninfo,
+                    const char *snapshot, struct cl_err *err)
+{
+    static const struct cl_pg_options options = {.readonly = true, .application = "cloner reader"};
+    char sql[160];
+    snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%s'", snapshot);
+    if (!cl_link_open(link, watch, conninfo, &options, err)) {
+        return cl_err_context(err, "source");
+    }
+    /* the snapshot must come before anything else in the transaction */
+    if (!cl_pg_exec(link->conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) ||
+        !cl_pg_exec(link->conn, sql, err) ||
+        !cl_pg_exec(link->conn, "SET LOCAL row_security = off", err)) {
+        return cl_err_context(err, "source");
+    }
+    return true;
+}
+
+bool cl_keeper_large_objects(struct cl_keeper *keeper, uint64_t *n, struct cl_err *err)
+{
+    char *count =
+        cl_pg_value(keeper->link.conn, "SELECT count(*) FROM pg_largeobject_metadata", err);
+    if (!count) {
+        return false;
+    }
+    *n = strtoull(count, NULL, 10);
+    free(count);
+    return true;
+}

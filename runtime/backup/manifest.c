@@ -1,0 +1,288 @@
+#include "manifest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMBERS_MAX = 16000000 };
+
+static void put_string(struct cl_buf *out, const char *before, const char *value)
+{
+    cl_buf_adds(out, before);
+    cl_json_string(out, value);
+}
+
+static void put_table(struct cl_buf *out, const struct cl_archived *a)
+{
+    put_string(out, "    {\"schema\": ", a->table.schema);
+    put_string(out, ", \"name\": ", a->table.name);
+    put_string(out, ", \"file\": ", a->part.file);
+    put_string(out, ", \"format\": ", a->table.format == CL_COPY_BINARY ? "binary" : "text");
+    cl_buf_addf(out, ",\n     \"rows\": %llu, \"bytes\": %llu, \"raw_bytes\": %llu",
+                (unsigned long long)a->part.rows, (unsigned long long)a->part.bytes,
+                (unsigned long long)a->part.raw_bytes);
+    put_string(out, ", \"sha256\": ", a->part.sha256);
+    cl_buf_adds(out, ",\n     \"columns\": [");
+    for (size_t i = 0; i < a->table.n_columns; i++) {
+        put_string(out, i > 0 ? ", {\"name\": " : "{\"name\": ", a->table.columns[i].name);
+        put_string(out, ", \"type\": ", a->table.columns[i].type);
+        cl_buf_adds(out, "}");
+    }
+    cl_buf_adds(out, "]}");
+}
+
+static void put_names(struct cl_buf *out, const char *label, const char *const *pairs, size_t n)
+{
+    cl_buf_addf(out, "  \"%s\": [", label);
+    for (size_t i = 0; i < n; i++) {
+        put_string(out, i > 0 ? ",\n    {\"schema\": " : "\n    {\"schema\": ", pairs[2 * i]);
+        put_string(out, ", \"name\": ", pairs[2 * i + 1]);
+        cl_buf_adds(out, "}");
+    }
+    cl_buf_adds(out, "],\n");
+}
+
+bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
+{
+    cl_buf_addf(out, "{\n  \"format_version\": %d,\n", CL_ARCHIVE_VERSION);
+    put_string(out, "  \"source\": {\"system_identifier\": ", m->source.system);
+    cl_buf_addf(out, ", \"database_oid\": %u", m->source.oid);
+    put_string(out, ", \"database\": ", m->source.database);
+    put_string(out, ", \"server_version\": ", m->source.version);
+    cl_buf_addf(out, ", \"server_version_num\": %d},\n", m->source.number);
+    put_string(out, "  \"snapshot\": ", m->snapshot);
+    put_string(out, ",\n  \"started\": ", m->started);
+    put_string(out, ",\n  \"finished\": ", m->finished);
+    cl_buf_addf(out, ",\n  \"large_objects\": %llu,\n", (unsigned long long)m->large_objects);
+    put_string(out, "  \"schema\": {\"file\": ", CL_SCHEMA_FILE);
+    cl_buf_addf(out, ", \"bytes\": %llu", (unsigned long long)m->schema_bytes);
+    put_string(out, ", \"sha256\": ", m->schema_sha256);
+    cl_buf_addf(out, ", \"pg_dump\": %d},\n  \"tables\": [", m->pg_dump);
+    for (size_t i = 0; i < m->n_tables; i++) {
+        cl_buf_adds(out, i > 0 ? ",\n" : "\n");
+        put_table(out, &m->tables[i]);
+    }
+    cl_buf_adds(out, "],\n  \"sequences\": [");
+    for (size_t i = 0; i < m->n_sequences; i++) {
+        put_string(out,
+                   i > 0 ? ",\n    {\"schema\": " : "\n    {\"schema\": ", m->sequences[i].schema);
+        put_string(out, ", \"name\": ", m->sequences[i].name);
+        cl_buf_addf(out, ", \"last_value\": %lld, \"is_called\": %s}",
+                    (long long)m->sequences[i].last_value,
+                    m->sequences[i].is_called ? "true" : "false");
+    }
+    cl_buf_adds(out, "],\n");
+    put_names(out, "materialized_views", m->matviews, m->n_matviews);
+    put_names(out, "excluded", m->excluded, m->n_excluded);
+    return cl_buf_adds(out, "  \"producer\": \"cloner\"\n}\n");
+}
+
+/* A reader that remembers whether anything was missing. */
+struct reader {
+    const char *missing; /* the first name that was, NULL: nothing */
+};
+
+static const char *get_string(struct reader *in, const struct cl_json *object, const char *key)
+{
+    const struct cl_json *v = cl_json_get(object, key, CL_JSON_STRING);
+    if (!v && !in->missing) {
+        in->missing = key;
+    }
+    return v ? v->string : "";
+}
+
+static int64_t get_integer(struct reader *in, const struct cl_json *object, const char *key)
+{
+    const struct cl_json *v = cl_json_get(object, key, CL_JSON_INTEGER);
+    if ((!v || v->integer < 0) && !in->missing) {
+        in->missing = key;
+    }
+    return v ? v->integer : 0;
+}
+
+static const struct cl_json *get_array(struct reader *in, const struct cl_json *object,
+                                       const char *key)
+{
+    const struct cl_json *v = cl_json_get(object, key, CL_JSON_ARRAY);
+    if (!v && !in->missing) {
+        in->missing = key;
+    }
+    return v;
+}
+
+static void copy_text(char *out, size_t room, const char *from)
+{
+    snprintf(out, room, "%s", from);
+}
+
+/* "data/NAME", with nothing in NAME that leads elsewhere. */
+static bool good_file(const char *file)
+{
+    size_t folder = strlen(CL_DATA_FOLDER "/");
+    return strncmp(file, CL_DATA_FOLDER "/", folder) == 0 && file[folder] != '\0' &&
+           file[folder] != '.' && !strchr(file + folder, '/') && strlen(file) < CL_FILE_NAME_BYTES;
+}
+
+static size_t count_columns(const struct cl_json *tables)
+{
+    size_t n = 0;
+    for (const struct cl_json *t = tables ? tables->child : NULL; t; t = t->next) {
+        const struct cl_json *columns = cl_json_get(t, "columns", CL_JSON_ARRAY);
+        n += columns ? columns->n : 0;
+    }
+    return n;
+}
+
+static bool read_table(struct reader *in, const struct cl_json *json, struct cl_archived *a,
+                       struct cl_column *columns, struct cl_err *err)
+{
+    a->table.schema = get_string(in, json, "schema");
+    a->table.name = get_string(in, json, "name");
+    const char *file = get_string(in, json, "file");
+    const char *format = get_string(in, json, "format");
+    a->part.rows = (uint64_t)get_integer(in, json, "rows");
+    a->part.bytes = (uint64_t)get_integer(in, json, "bytes");
+    a->part.raw_bytes = (uint64_t)get_integer(in, json, "raw_bytes");
+    copy_text(a->part.sha256, sizeof a->part.sha256, get_string(in, json, "sha256"));
+    copy_text(a->part.file, sizeof a->part.file, file);
+    a->table.format = strcmp(format, "binary") == 0 ? CL_COPY_BINARY : CL_COPY_TEXT;
+    a->table.columns = columns;
+    const struct cl_json *list = get_array(in, json, "columns");
+    for (const struct cl_json *c = list ? list->child : NULL; c; c = c->next) {
+        struct cl_column *column = &columns[a->table.n_columns++];
+        column->name = get_string(in, c, "name");
+        column->type = get_string(in, c, "type");
+    }
+    if (in->missing) {
+        return true; /* reported by the caller */
+    }
+    if (!good_file(file) || (strcmp(format, "binary") != 0 && strcmp(format, "text") != 0)) {
+        return cl_fail(err, CL_INVALID, "E_MANIFEST",
+                       CL_MANIFEST_FILE ": bad file or format of %s.%s", a->table.schema,
+                       a->table.name);
+    }
+    return true;
+}
+
+static bool read_tables(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *tables = get_array(in, m->json, "tables");
+    size_t n = tables ? tables->n : 0;
+    m->tables = calloc(n + 1, sizeof *m->tables);
+    m->columns = calloc(count_columns(tables) + 1, sizeof *m->columns);
+    if (!m->tables || !m->columns) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+    }
+    size_t used = 0;
+    for (const struct cl_json *t = tables ? tables->child : NULL; t; t = t->next) {
+        struct cl_archived *a = &m->tables[m->n_tables++];
+        if (!read_table(in, t, a, &m->columns[used], err)) {
+            return false;
+        }
+        used += a->table.n_columns;
+    }
+    return true;
+}
+
+static bool read_sequences(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *list = get_array(in, m->json, "sequences");
+    m->sequences = calloc(list ? list->n + 1 : 1, sizeof *m->sequences);
+    if (!m->sequences) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+    }
+    for (const struct cl_json *s = list ? list->child : NULL; s; s = s->next) {
+        struct cl_sequence *sequence = &m->sequences[m->n_sequences++];
+        const struct cl_json *last = cl_json_get(s, "last_value", CL_JSON_INTEGER);
+        const struct cl_json *called = cl_json_get(s, "is_called", CL_JSON_BOOL);
+        sequence->schema = get_string(in, s, "schema");
+        sequence->name = get_string(in, s, "name");
+        if (!last || !called) {
+            in->missing = "last_value";
+            break;
+        }
+        sequence->last_value = last->integer;
+        sequence->is_called = called->integer;
+    }
+    return true;
+}
+
+static const char **read_names(struct reader *in, struct cl_manifest *m, const char *label,
+                               size_t *n, struct cl_err *err)
+{
+    const struct cl_json *list = get_array(in, m->json, label);
+    const char **pairs = calloc(list ? 2 * list->n + 1 : 1, sizeof *pairs);
+    if (!pairs) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+        return NULL;
+    }
+    for (const struct cl_json *v = list ? list->child : NULL; v; v = v->next) {
+        pairs[2 * *n] = get_string(in, v, "schema");
+        pairs[2 * *n + 1] = get_string(in, v, "name");
+        ++*n;
+    }
+    return pairs;
+}
+
+static void read_header(struct reader *in, struct cl_manifest *m)
+{
+    const struct cl_json *source = cl_json_get(m->json, "source", CL_JSON_OBJECT);
+    const struct cl_json *schema = cl_json_get(m->json, "schema", CL_JSON_OBJECT);
+    copy_text(m->source.system, sizeof m->source.system,
+              get_string(in, source, "system_identifier"));
+    m->source.oid = (uint32_t)get_integer(in, source, "database_oid");
+    copy_text(m->source.database, sizeof m->source.database, get_string(in, source, "database"));
+    copy_text(m->source.version, sizeof m->source.version,
+              get_string(in, source, "server_version"));
+    m->source.number = (int)get_integer(in, source, "server_version_num");
+    copy_text(m->snapshot, sizeof m->snapshot, get_string(in, m->json, "snapshot"));
+    copy_text(m->started, sizeof m->started, get_string(in, m->json, "started"));
+    copy_text(m->finished, sizeof m->finished, get_string(in, m->json, "finished"));
+    m->large_objects = (uint64_t)get_integer(in, m->json, "large_objects");
+    m->schema_bytes = (uint64_t)get_integer(in, schema, "bytes");
+    copy_text(m->schema_sha256, sizeof m->schema_sha256, get_string(in, schema, "sha256"));
+    m->pg_dump = (int)get_integer(in, schema, "pg_dump");
+}
+
+bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct cl_err *err)
+{
+    struct reader in = {0};
+    memset(m, 0, sizeof *m);
+    m->json = cl_json_parse(text, n, err);
+    if (!m->json) {
+        return cl_err_context(err, CL_MANIFEST_FILE);
+    }
+    int64_t version = get_integer(&in, m->json, "format_version");
+    if (!in.missing && version != CL_ARCHIVE_VERSION) {
+        return cl_fail(err, CL_INVALID, "E_ARCHIVE_VERSION",
+                       CL_MANIFEST_FILE
+                       ": the archive has format version %lld; this cloner reads %d",
+                       (long long)version, CL_ARCHIVE_VERSION);
+    }
+    read_header(&in, m);
+    if (!read_tables(&in, m, err) || !read_sequences(&in, m, err)) {
+        return false;
+    }
+    m->excluded = read_names(&in, m, "excluded", &m->n_excluded, err);
+    m->matviews =
+        m->excluded ? read_names(&in, m, "materialized_views", &m->n_matviews, err) : NULL;
+    if (!m->matviews) {
+        return false;
+    }
+    if (in.missing) {
+        return cl_fail(err, CL_INVALID, "E_MANIFEST", CL_MANIFEST_FILE ": '%s' is missing or wrong",
+                       in.missing);
+    }
+    return true;
+}
+
+void cl_manifest_fini(struct cl_manifest *m)
+{
+    free(m->tables);
+    free(m->sequences);
+    free(m->excluded);
+    free(m->matviews);
+    free(m->columns);
+    cl_json_free(m->json);
+    memset(m, 0, sizeof *m);
+}

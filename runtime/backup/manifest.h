@@ -1,0 +1,70 @@
+/*
+ * manifest.json: what an archive holds. Beside it stands manifest.json.sha256, in the form
+ * sha256sum reads, so that a manifest that was altered is noticed too.
+ */
+#ifndef CL_BACKUP_MANIFEST_H
+#define CL_BACKUP_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "catalog.h"
+#include "json.h"
+
+enum {
+    CL_ARCHIVE_VERSION = 1,
+    CL_MANIFEST_BYTES_MAX = 256 * 1024 * 1024,
+    CL_SHA256_HEX_BYTES = 65,
+    CL_FILE_NAME_BYTES = 128,
+};
+
+#define CL_MANIFEST_FILE "manifest.json"
+#define CL_MANIFEST_SUM_FILE "manifest.json.sha256"
+#define CL_SCHEMA_FILE "schema.dump"
+#define CL_DATA_FOLDER "data"
+
+/* One data file; its own entry so that a table may have several. */
+struct cl_part {
+    char file[CL_FILE_NAME_BYTES];    /* relative to the archive: "data/0001_crm7.person.bin.zst" */
+    char sha256[CL_SHA256_HEX_BYTES]; /* of the file */
+    uint64_t rows;                    /* in it */
+    uint64_t bytes;                   /* of the file */
+    uint64_t raw_bytes;               /* of the COPY data in it */
+};
+
+struct cl_archived {
+    struct cl_table table; /* schema, name, format, columns (name and type, no class) */
+    struct cl_part part;   /* its data */
+};
+
+struct cl_manifest {
+    struct cl_identity source;               /* where the rows came from */
+    char snapshot[64];                       /* its name there, for the record */
+    char started[40];                        /* ISO, wall clock of the machine that made it */
+    char finished[40];                       /* same */
+    struct cl_archived *tables;              /* n_tables with data, largest first */
+    size_t n_tables;                         /* entries of tables */
+    struct cl_sequence *sequences;           /* n_sequences */
+    size_t n_sequences;                      /* entries of sequences */
+    const char **excluded;                   /* n_excluded pairs: schema, name */
+    size_t n_excluded;                       /* pairs in excluded */
+    const char **matviews;                   /* n_matviews pairs in refresh order */
+    size_t n_matviews;                       /* pairs in matviews */
+    uint64_t schema_bytes;                   /* of schema.dump */
+    char schema_sha256[CL_SHA256_HEX_BYTES]; /* same */
+    int pg_dump;                             /* major version that wrote it */
+    uint64_t large_objects;                  /* in the source, not in the archive */
+    struct cl_json *json;      /* what the strings point into, when parsed; NULL when built */
+    struct cl_column *columns; /* one block, when parsed */
+};
+
+/* Appends the manifest as JSON. */
+bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *manifest);
+
+/* The other way; refuses a newer version, missing members and file names that lead elsewhere. */
+bool cl_manifest_parse(struct cl_manifest *manifest, const char *text, size_t n,
+                       struct cl_err *err);
+void cl_manifest_fini(struct cl_manifest *manifest);
+
+#endif

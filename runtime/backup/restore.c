@@ -1,0 +1,139 @@
+/* archive -> target. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive.h"
+#include "crew.h"
+#include "plan.h"
+#include "run.h"
+#include "target.h"
+
+struct restorer {
+    struct cl_run *run;                 /* borrowed */
+    const struct cl_manifest *manifest; /* borrowed; item i is its table i */
+    const struct cl_plan *plan;         /* borrowed; the same tables as the target has them */
+    struct cl_link writer;              /* the worker's own */
+};
+
+static void dismiss(void *worker)
+{
+    struct restorer *restorer = worker;
+    cl_link_close(&restorer->writer);
+    free(restorer);
+}
+
+static void *hire(void *arg, struct cl_err *err)
+{
+    struct restorer *restorer = malloc(sizeof *restorer);
+    if (!restorer) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        return NULL;
+    }
+    *restorer = *(const struct restorer *)arg;
+    if (!cl_target_join(&restorer->writer, restorer->run, err)) {
+        dismiss(restorer);
+        return NULL;
+    }
+    return restorer;
+}
+
+static bool work(void *worker, size_t item, struct cl_err *err)
+{
+    struct restorer *restorer = worker;
+    const struct cl_archived *a = &restorer->manifest->tables[item];
+    const struct cl_table *table = &restorer->plan->tables[item];
+    struct cl_run *run = restorer->run;
+    if (table->excluded) {
+        return true;
+    }
+    struct cl_file_source *source = cl_file_source_open(run->spec->archive, &a->part, err);
+    bool ok =
+        source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source), table,
+                                 a->table.format, a->part.raw_bytes, a->part.raw_bytes, err);
+    cl_file_source_close(source);
+    return ok;
+}
+
+/* The tables as they now stand in the target, where their types can be looked at. */
+static bool make_plan(struct cl_run *run, struct cl_target *target,
+                      const struct cl_manifest *manifest, struct cl_catalog *catalog,
+                      struct cl_plan *plan, struct cl_err *err)
+{
+    if (!cl_catalog_load(catalog, target->link.conn, err) ||
+        !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
+        !cl_plan_archived(plan, manifest, catalog, err)) {
+        return false;
+    }
+    uint64_t total = 0;
+    for (size_t i = 0; i < manifest->n_tables; i++) {
+        total += plan->tables[i].excluded ? 0 : manifest->tables[i].part.raw_bytes;
+    }
+    atomic_store(&run->progress->total, total);
+    return true;
+}
+
+static bool copy_rows(struct cl_run *run, const struct cl_manifest *manifest,
+                      const struct cl_plan *plan, struct cl_err *err)
+{
+    struct restorer model = {.run = run, .manifest = manifest, .plan = plan};
+    struct cl_crew crew = {.n_items = manifest->n_tables,
+                           .jobs = run->jobs,
+                           .arg = &model,
+                           .hire = hire,
+                           .work = work,
+                           .dismiss = dismiss};
+    return cl_crew_run(run->watch, &crew, err);
+}
+
+/* Sizes of all files, and the whole of the schema, before the target is touched; data files are
+ * checked while they are read, before what they hold is committed. */
+static bool check_archive(const struct cl_manifest *manifest, const char *path, const char *schema,
+                          struct cl_err *err)
+{
+    char hex[CL_SHA256_HEX_BYTES];
+    uint64_t bytes;
+    if (!cl_archive_check_files(manifest, path, err) || !cl_file_sha256(schema, hex, &bytes, err)) {
+        return false;
+    }
+    return strcmp(hex, manifest->schema_sha256) == 0 ||
+           cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
+                   CL_SCHEMA_FILE " was altered: its checksum differs");
+}
+
+bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
+                       struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_target target = {0};
+    struct cl_manifest manifest = {0};
+    struct cl_catalog catalog = {0};
+    struct cl_plan plan = {0};
+    struct cl_tools tools;
+    char *schema = cl_path_join(spec->archive, CL_SCHEMA_FILE);
+    bool ok =
+        cl_run_begin(&run, job, spec, summary, err) &&
+        cl_archive_open(&manifest, spec->archive, err) && schema &&
+        check_archive(&manifest, spec->archive, schema, err) &&
+        cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
+        cl_target_open(&target, &run, &manifest.source, err) &&
+        cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema, err) &&
+        make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
+        copy_rows(&run, &manifest, &plan, err);
+    if (ok && manifest.large_objects > 0) {
+        cl_run_warn(&run, "%llu large objects of the source are not in the archive",
+                    (unsigned long long)manifest.large_objects);
+    }
+    struct cl_finish finish = {.tools = &tools,
+                               .schema_file = schema,
+                               .sequences = manifest.sequences,
+                               .n_sequences = manifest.n_sequences,
+                               .matviews = manifest.matviews,
+                               .n_matviews = manifest.n_matviews};
+    ok = ok && cl_target_finish(&target, &run, &finish, err);
+    cl_target_close(&target);
+    cl_plan_fini(&plan);
+    cl_catalog_fini(&catalog);
+    cl_manifest_fini(&manifest);
+    free(schema);
+    return cl_run_end(&run, ok, err);
+}

@@ -1,0 +1,174 @@
+#include "run.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "base/clock.h"
+
+enum { WARNING_BYTES = 512 };
+
+void cl_backup_summary_fini(struct cl_backup_summary *summary)
+{
+    for (size_t i = 0; i < summary->n_warnings; i++) {
+        free(summary->warnings[i]);
+    }
+    for (size_t i = 0; i < summary->n_differences && i < CL_BACKUP_DIFFERENCES_MAX; i++) {
+        free(summary->differences[i].table);
+    }
+    free(summary->differences);
+    memset(summary, 0, sizeof *summary);
+}
+
+bool cl_run_begin(struct cl_run *run, struct cl_job *job, const struct cl_backup_spec *spec,
+                  struct cl_backup_summary *summary, struct cl_err *err)
+{
+    memset(run, 0, sizeof *run);
+    run->spec = spec;
+    run->summary = summary;
+    run->progress = cl_job_progress(job);
+    run->started_ms = cl_clock_boot_ms();
+    run->jobs = spec->jobs > 0 ? spec->jobs : CL_BACKUP_JOBS_DEFAULT;
+    uv_mutex_init(&run->mutex);
+    run->watch = cl_watch_start(job, err);
+    return run->watch != NULL;
+}
+
+bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err)
+{
+    if (!ok && run->watch) {
+        cl_watch_verdict(run->watch, err);
+    }
+    cl_watch_end(run->watch);
+    uv_mutex_destroy(&run->mutex);
+    run->summary->seconds = (double)(cl_clock_boot_ms() - run->started_ms) / 1000.0;
+    return ok;
+}
+
+void cl_run_warn(struct cl_run *run, const char *fmt, ...)
+{
+    char text[WARNING_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    char *line = strdup(text);
+    uv_mutex_lock(&run->mutex);
+    if (line && run->summary->n_warnings < CL_BACKUP_WARNINGS_MAX) {
+        run->summary->warnings[run->summary->n_warnings++] = line;
+        line = NULL;
+    }
+    uv_mutex_unlock(&run->mutex);
+    free(line);
+}
+
+bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
+                        struct cl_err *err)
+{
+    PGconn *conn = keeper->link.conn;
+    uint64_t objects;
+    if (!cl_catalog_load(catalog, conn, err) ||
+        !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
+        !cl_keeper_lock(keeper, catalog, err) || !cl_catalog_sequences(catalog, conn, err) ||
+        !cl_catalog_matviews(catalog, conn, err) ||
+        !cl_keeper_large_objects(keeper, &objects, err)) {
+        return false;
+    }
+    if (objects > 0) {
+        cl_run_warn(run, "%llu large objects of the source were not copied",
+                    (unsigned long long)objects);
+    }
+    snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);
+    uint64_t total = 0;
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        total += catalog->tables[i].excluded ? 0 : catalog->tables[i].bytes;
+    }
+    atomic_store(&run->progress->total, total);
+    return true;
+}
+
+bool cl_run_blame(const struct cl_table *table, struct cl_err *err)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
+    if (!strstr(err->message, name)) {
+        cl_err_context(err, "%s", name);
+    }
+    return false;
+}
+
+static void add_up(struct cl_run *run, const struct cl_pipe *pipe)
+{
+    uv_mutex_lock(&run->mutex);
+    run->summary->tables++;
+    run->summary->rows += pipe->rows;
+    run->summary->bytes += pipe->bytes;
+    if (pipe->transform) {
+        const struct cl_mask_tally *t = &pipe->transform->tally;
+        run->summary->tally.values += t->values;
+        run->summary->tally.masked += t->masked;
+        run->summary->tally.shortened += t->shortened;
+        run->summary->tally.kept += t->kept;
+    }
+    uv_mutex_unlock(&run->mutex);
+}
+
+bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
+                 const struct cl_table *table, enum cl_copy_format format, uint64_t share,
+                 uint64_t expect, uint64_t *rows, struct cl_err *err)
+{
+    struct cl_transform transform = {0};
+    struct cl_pipe pipe = {.source = source,
+                           .sink = sink,
+                           .watch = run->watch,
+                           .progress = run->progress,
+                           .share = share,
+                           .expect = expect};
+    bool ok = true;
+    if (run->spec->mask && table->text_like) {
+        pipe.transform = &transform;
+        ok = cl_transform_init(&transform, run->spec->mask, table, format, err);
+    }
+    ok = ok && cl_pipe_run(&pipe, err);
+    if (ok) {
+        add_up(run, &pipe);
+        if (rows) {
+            *rows = pipe.rows;
+        }
+    } else {
+        cl_run_blame(table, err);
+    }
+    if (pipe.transform) {
+        cl_transform_fini(&transform);
+    }
+    return ok;
+}
+
+char *cl_run_scratch(struct cl_err *err)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = cl_path_join(base && *base ? base : "/tmp", "cloner-XXXXXX");
+    if (!folder || !mkdtemp(folder)) {
+        cl_fail_errno(err, errno, "cannot make a temporary folder");
+        free(folder);
+        return NULL;
+    }
+    return folder;
+}
+
+void cl_run_scratch_end(char *folder)
+{
+    char *file = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
+    if (file) {
+        unlink(file);
+    }
+    if (folder) {
+        rmdir(folder);
+    }
+    free(file);
+    free(folder);
+}

@@ -1,0 +1,53 @@
+/* What the verbs of this room share: one run's state, and the copying of one part. */
+#ifndef CL_BACKUP_RUN_H
+#define CL_BACKUP_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backup.h"
+#include "catalog.h"
+#include "keeper.h"
+#include "pipe.h"
+#include "schema.h"
+#include "watch.h"
+
+struct cl_run {
+    const struct cl_backup_spec *spec; /* borrowed */
+    struct cl_backup_summary *summary; /* borrowed; workers write under mutex */
+    struct cl_progress *progress;      /* the job's */
+    struct cl_watch *watch;            /* owned; NULL until begun */
+    uv_mutex_t mutex;                  /* guards *summary while workers run */
+    int64_t started_ms;                /* boot time */
+    int jobs;                          /* spec's, within its bounds */
+};
+
+/* False with *err; cl_run_end() is due either way. */
+bool cl_run_begin(struct cl_run *run, struct cl_job *job, const struct cl_backup_spec *spec,
+                  struct cl_backup_summary *summary, struct cl_err *err);
+
+/* Ends the watch and settles what the verb returns: ok, or the first failure in *err. */
+bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err);
+
+/* Adds a line for the operator; more than CL_BACKUP_WARNINGS_MAX are dropped. */
+void cl_run_warn(struct cl_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Source side of create and stream: the keeper's snapshot, tables, sequences, views, locks. */
+bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
+                        struct cl_err *err);
+
+/* Copies one part from source to sink, masked when the run has a mask and the table text. share is
+ * what it adds to progress->done, expect how many bytes it will be. *rows and *bytes may be NULL.
+ */
+bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
+                 const struct cl_table *table, enum cl_copy_format format, uint64_t share,
+                 uint64_t expect, uint64_t *rows, struct cl_err *err);
+
+/* Puts "schema.table" in front of the message unless it names the table already. Returns false. */
+bool cl_run_blame(const struct cl_table *table, struct cl_err *err);
+
+/* A folder of our own for the schema, under TMPDIR; a string to give to cl_run_scratch_end(). */
+char *cl_run_scratch(struct cl_err *err);
+void cl_run_scratch_end(char *folder); /* NULL is fine */
+
+#endif

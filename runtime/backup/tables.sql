@@ -1,0 +1,20 @@
+-- Tables whose rows pg_dump would dump. Members of an extension only when it declares
+-- them as configuration; `condition` then says which of their rows.
+SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
+       CASE WHEN member.objid IS NULL THEN NULL ELSE coalesce(config.condition, '') END AS condition
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN (SELECT DISTINCT d.objid
+               FROM pg_depend d
+              WHERE d.classid = 'pg_class'::regclass
+                AND d.refclassid = 'pg_extension'::regclass
+                AND d.deptype = 'e') member ON member.objid = c.oid
+  LEFT JOIN (SELECT u.oid, u.condition
+               FROM pg_extension e,
+                    unnest(e.extconfig, e.extcondition) AS u (oid, condition)) config
+         ON config.oid = c.oid
+ WHERE c.relkind = 'r'
+   AND c.relpersistence <> 't'
+   AND n.nspname !~ '^pg_'
+   AND n.nspname <> 'information_schema'
+   AND (member.objid IS NULL OR config.oid IS NOT NULL)

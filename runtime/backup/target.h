@@ -1,0 +1,40 @@
+/* The target's side of restore and stream: what comes before and after the rows. */
+#ifndef CL_BACKUP_TARGET_H
+#define CL_BACKUP_TARGET_H
+
+#include "run.h"
+
+struct cl_target {
+    struct cl_link link;         /* for single commands; between them idle, in no transaction */
+    struct cl_identity identity; /* of the target */
+};
+
+/* Opens the target; refuses the source itself (P1) and a database that is not empty. */
+bool cl_target_open(struct cl_target *target, struct cl_run *run, const struct cl_identity *source,
+                    struct cl_err *err);
+void cl_target_close(struct cl_target *target); /* a zeroed one is fine */
+
+/* Copies into one table within one transaction: frozen where that is legal, and only kept when
+ * rows read and rows written agree. */
+bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
+                    const struct cl_table *table, enum cl_copy_format format, uint64_t share,
+                    uint64_t expect, struct cl_err *err);
+
+/* A worker's session for that. */
+bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err);
+
+/* After the rows. */
+struct cl_finish {
+    const struct cl_tools *tools;        /* for the post-data section */
+    const char *schema_file;             /* custom format */
+    const struct cl_sequence *sequences; /* n_sequences */
+    size_t n_sequences;                  /* entries of sequences */
+    const char *const *matviews;         /* n_matviews pairs: schema, name; in refresh order */
+    size_t n_matviews;                   /* pairs in matviews */
+};
+
+/* Sequences, indexes and constraints, triggers, materialised views, statistics. */
+bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct cl_finish *finish,
+                      struct cl_err *err);
+
+#endif

@@ -1,0 +1,283 @@
+#include "transform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROW_BYTES_MAX = 0x40000000 + 65536, /* PostgreSQL's own limit of a message, and some */
+    KEEP_BYTES = 1024 * 1024,           /* buffers wider than that are given back after use */
+    JSONB_VERSION = 1,
+};
+
+bool cl_rows_init(struct cl_rows *rows, enum cl_copy_format format, size_t n_fields,
+                  struct cl_err *err)
+{
+    memset(rows, 0, sizeof *rows);
+    rows->format = format;
+    rows->n_fields = n_fields;
+    rows->began = format == CL_COPY_TEXT;
+    rows->fields = calloc(n_fields + 1, sizeof *rows->fields);
+    cl_buf_init(&rows->carry, ROW_BYTES_MAX);
+    return rows->fields || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+}
+
+void cl_rows_fini(struct cl_rows *rows)
+{
+    free(rows->fields);
+    rows->fields = NULL;
+    cl_buf_fini(&rows->carry);
+}
+
+/* Gives a buffer that has served a wide row back. */
+static void trim(struct cl_buf *b)
+{
+    if (b->cap > KEEP_BYTES) {
+        cl_buf_fini(b);
+    }
+}
+
+bool cl_rows_feed(struct cl_rows *rows, const char *bytes, size_t n, struct cl_err *err)
+{
+    if (rows->carry.len == 0) {
+        trim(&rows->carry);
+        rows->at = bytes;
+        rows->left = n;
+        rows->in_carry = false;
+        return true;
+    }
+    if (!cl_buf_add(&rows->carry, bytes, n)) {
+        return cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
+                       "row %llu is wider than 1 GB, PostgreSQL's limit of a message",
+                       (unsigned long long)rows->n + 1);
+    }
+    rows->at = rows->carry.data;
+    rows->left = rows->carry.len;
+    rows->in_carry = true;
+    return true;
+}
+
+/* Keeps what is left for the next chunk. */
+static enum cl_row_status need_more(struct cl_rows *rows)
+{
+    if (rows->in_carry) {
+        cl_buf_shift(&rows->carry, rows->carry.len - rows->left);
+    } else if (rows->left > 0 && !cl_buf_add(&rows->carry, rows->at, rows->left)) {
+        return CL_ROW_BAD;
+    }
+    rows->left = 0;
+    return CL_ROW_MORE;
+}
+
+enum cl_row_status cl_rows_next(struct cl_rows *rows)
+{
+    size_t used = 0;
+    enum cl_row_status status;
+    if (rows->ended) {
+        return rows->left == 0 ? CL_ROW_MORE : CL_ROW_BAD; /* nothing may follow the trailer */
+    }
+    if (rows->left == 0) {
+        return need_more(rows);
+    }
+    if (!rows->began) {
+        status = cl_row_binary_header(rows->at, rows->left, &used);
+        if (status != CL_ROW_OK) {
+            return status == CL_ROW_MORE ? need_more(rows) : status;
+        }
+        rows->began = true;
+        rows->at += used;
+        rows->left -= used;
+        return cl_rows_next(rows);
+    }
+    if (rows->format == CL_COPY_BINARY) {
+        status = cl_row_binary(rows->at, rows->left, rows->n_fields, rows->fields, &used);
+    } else {
+        status =
+            cl_row_text(rows->at, rows->left, rows->n_fields, rows->fields, &used, &rows->scanned);
+    }
+    if (status == CL_ROW_MORE) {
+        return need_more(rows);
+    }
+    if (status == CL_ROW_BAD) {
+        return status;
+    }
+    rows->row = rows->at;
+    rows->row_bytes = used;
+    rows->at += used;
+    rows->left -= used;
+    if (status == CL_ROW_END) {
+        rows->ended = true;
+        if (rows->in_carry && rows->left == 0) {
+            cl_buf_reset(&rows->carry);
+        }
+    } else {
+        rows->n++;
+    }
+    return status;
+}
+
+bool cl_rows_complete(const struct cl_rows *rows)
+{
+    bool rest = rows->left > 0 || rows->carry.len > 0;
+    return !rest && (rows->ended || rows->format == CL_COPY_TEXT);
+}
+
+bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
+                       const struct cl_table *table, enum cl_copy_format format, struct cl_err *err)
+{
+    memset(t, 0, sizeof *t);
+    t->mask = mask;
+    t->schema = table->schema;
+    t->table = table->name;
+    t->columns = table->columns;
+    cl_buf_init(&t->value, ROW_BYTES_MAX);
+    cl_buf_init(&t->masked, ROW_BYTES_MAX);
+    if (!cl_rows_init(&t->rows, format, table->n_columns, err)) {
+        return false;
+    }
+    t->keeps = calloc(table->n_columns + 1, sizeof *t->keeps);
+    if (!t->keeps) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; mask && i < table->n_columns; i++) {
+        const struct cl_type_class *class = &table->columns[i].class;
+        t->keeps[i] = cl_mask_column(mask, table->schema, table->name, table->columns[i].name);
+        if (class->text_like && !class->binary && format == CL_COPY_BINARY) {
+            return cl_fail(err, CL_INVALID, "E_BINARY_FORM",
+                           "%s.%s.%s cannot be masked in the binary form it was archived in",
+                           table->schema, table->name, table->columns[i].name);
+        }
+    }
+    return true;
+}
+
+void cl_transform_fini(struct cl_transform *t)
+{
+    cl_rows_fini(&t->rows);
+    free(t->keeps);
+    t->keeps = NULL;
+    cl_buf_fini(&t->value);
+    cl_buf_fini(&t->masked);
+}
+
+static bool row_error(const struct cl_transform *t, size_t column, struct cl_err *err)
+{
+    return cl_err_context(err, "%s.%s.%s, row %llu", t->schema, t->table, t->columns[column].name,
+                          (unsigned long long)t->rows.n);
+}
+
+bool cl_transform_bad(const struct cl_transform *t, struct cl_err *err)
+{
+    return cl_fail(err, CL_INVALID, "E_COPY_DATA",
+                   "%s.%s: the data after row %llu is not COPY data of %zu columns", t->schema,
+                   t->table, (unsigned long long)t->rows.n, t->rows.n_fields);
+}
+
+static bool too_wide(const struct cl_transform *t, struct cl_err *err)
+{
+    return cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
+                   "%s.%s, row %llu is wider than 1 GB, PostgreSQL's limit of a message", t->schema,
+                   t->table, (unsigned long long)t->rows.n);
+}
+
+static void put_be32(char *p, uint32_t v)
+{
+    p[0] = (char)(v >> 24);
+    p[1] = (char)(v >> 16);
+    p[2] = (char)(v >> 8);
+    p[3] = (char)v;
+}
+
+/* char(n) comes filled up with spaces, which would count against the column's limit. */
+static size_t without_padding(const char *p, size_t n)
+{
+    while (n > 0 && p[n - 1] == ' ') {
+        n--;
+    }
+    return n;
+}
+
+static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
+{
+    const struct cl_field *field = &t->rows.fields[i];
+    const struct cl_type_class *class = &t->columns[i].class;
+    size_t length_at = out->len;
+    const char *value = field->data;
+    size_t n = (size_t)field->len;
+    cl_buf_add(out, field->data - 4, 4); /* the length, put right below */
+    if (class->form == CL_BINARY_JSONB) {
+        if (n < 1 || value[0] != JSONB_VERSION) {
+            cl_fail(err, CL_INVALID, "E_COPY_DATA", "a jsonb value of an unknown version");
+            return row_error(t, i, err);
+        }
+        cl_buf_addc(out, JSONB_VERSION);
+        value++;
+        n--;
+    }
+    if (class->padded) {
+        n = without_padding(value, n);
+    }
+    bool changed;
+    if (!cl_mask_apply(t->mask, t->keeps[i], class->carrier, value, n, class->max_chars, out,
+                       &changed, &t->tally, err)) {
+        return row_error(t, i, err);
+    }
+    if (!out->failed) {
+        put_be32(out->data + length_at, (uint32_t)(out->len - length_at - 4));
+    }
+    return true;
+}
+
+static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
+{
+    const struct cl_field *field = &t->rows.fields[i];
+    const struct cl_type_class *class = &t->columns[i].class;
+    const char *value = field->data;
+    size_t n = (size_t)field->len;
+    bool changed = false;
+    if (n > 0 && memchr(value, '\\', n)) {
+        trim(&t->value);
+        cl_buf_reset(&t->value);
+        if (!cl_text_unescape(&t->value, value, n)) {
+            return cl_transform_bad(t, err);
+        }
+        value = cl_buf_str(&t->value);
+        n = t->value.len;
+    }
+    if (class->padded) {
+        n = without_padding(value, n);
+    }
+    trim(&t->masked);
+    cl_buf_reset(&t->masked);
+    if (!cl_mask_apply(t->mask, t->keeps[i], class->carrier, value, n, class->max_chars, &t->masked,
+                       &changed, &t->tally, err)) {
+        return row_error(t, i, err);
+    }
+    if (!changed) {
+        cl_buf_add(out, field->data, (size_t)field->len);
+        return true;
+    }
+    cl_text_escape(out, cl_buf_str(&t->masked), t->masked.len);
+    return true;
+}
+
+bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err)
+{
+    const struct cl_rows *rows = &t->rows;
+    bool binary = rows->format == CL_COPY_BINARY;
+    const char *done = rows->row; /* everything before it is in *out */
+    for (size_t i = 0; t->mask && i < rows->n_fields; i++) {
+        const struct cl_field *field = &rows->fields[i];
+        if (!t->columns[i].class.text_like || field->len < 0) {
+            continue;
+        }
+        const char *start = binary ? field->data - 4 : field->data;
+        cl_buf_add(out, done, (size_t)(start - done));
+        bool ok = binary ? mask_binary(t, i, out, err) : mask_text(t, i, out, err);
+        if (!ok) {
+            return false;
+        }
+        done = field->data + field->len;
+    }
+    cl_buf_add(out, done, (size_t)(rows->row + rows->row_bytes - done));
+    return !out->failed || too_wide(t, err);
+}

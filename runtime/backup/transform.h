@@ -1,0 +1,73 @@
+/*
+ * What happens to COPY data on its way: cut into rows (across any chunk borders), text-like fields
+ * through the mask, back into COPY data.  One per table and worker; not shared.
+ */
+#ifndef CL_BACKUP_TRANSFORM_H
+#define CL_BACKUP_TRANSFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "catalog.h"
+#include "copyrow.h"
+#include "mask/mask.h"
+
+/* Cuts a stream of chunks into rows. */
+struct cl_rows {
+    enum cl_copy_format format; /* of the data */
+    size_t n_fields;            /* of each row */
+    struct cl_field *fields;    /* the current row's, n_fields */
+    const char *row;            /* the current row, from its first byte … */
+    size_t row_bytes;           /* … to its last */
+    uint64_t n;                 /* rows so far, the current one included */
+    struct cl_buf carry;        /* the start of a row whose end is not there yet */
+    const char *at;             /* not yet looked at */
+    size_t left;                /* bytes at `at` */
+    size_t scanned;             /* of `at`, see cl_row_text */
+    bool in_carry;              /* `at` points into carry */
+    bool began;                 /* the binary header has passed */
+    bool ended;                 /* the trailer has passed */
+};
+
+bool cl_rows_init(struct cl_rows *rows, enum cl_copy_format format, size_t n_fields,
+                  struct cl_err *err);
+void cl_rows_fini(struct cl_rows *rows);
+
+/* Hands in the next chunk; legal when cl_rows_next() said CL_ROW_MORE (or first of all). The chunk
+ * must stay in place until it says so again. */
+bool cl_rows_feed(struct cl_rows *rows, const char *bytes, size_t n, struct cl_err *err);
+
+/* The next whole row: CL_ROW_OK and it is in fields/row, CL_ROW_MORE, CL_ROW_END, CL_ROW_BAD. */
+enum cl_row_status cl_rows_next(struct cl_rows *rows);
+
+/* All bytes were handed in: did the data end where a row ends (and, binary, with its trailer)? */
+bool cl_rows_complete(const struct cl_rows *rows);
+
+struct cl_transform {
+    const struct cl_mask *mask;          /* borrowed; NULL: nothing is changed */
+    const char *schema;                  /* of the table, for messages and exceptions; borrowed */
+    const char *table;                   /* same */
+    const struct cl_column *columns;     /* n_fields of them; borrowed */
+    const struct cl_mask_column **keeps; /* n_fields: what each may keep */
+    struct cl_rows rows;                 /* the cutter */
+    struct cl_buf value;                 /* an unescaped text value */
+    struct cl_buf masked;                /* and what became of it */
+    struct cl_mask_tally tally;          /* what the mask did */
+};
+
+/* The table's columns must be those of the data, in its order. */
+bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
+                       const struct cl_table *table, enum cl_copy_format format,
+                       struct cl_err *err);
+void cl_transform_fini(struct cl_transform *t);
+
+/* Appends the current row of t->rows to *out, masked. */
+bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err);
+
+/* Why cl_rows_next() said CL_ROW_BAD, or why the data is not complete. Returns false. */
+bool cl_transform_bad(const struct cl_transform *t, struct cl_err *err);
+
+#endif

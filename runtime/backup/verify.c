@@ -1,0 +1,128 @@
+/* Checks an archive without a server. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive.h"
+#include "crew.h"
+#include "run.h"
+
+struct verifier {
+    struct cl_run *run;                 /* borrowed */
+    const struct cl_manifest *manifest; /* borrowed; item i is its table i */
+};
+
+static void *hire(void *arg, struct cl_err *err)
+{
+    (void)err;
+    return arg; /* workers share it: nothing in it changes */
+}
+
+static void dismiss(void *worker)
+{
+    (void)worker;
+}
+
+/* Reads all rows of one file; *rows gets how many there are. */
+static bool read_rows(struct cl_run *run, const struct cl_archived *a, struct cl_source *source,
+                      struct cl_rows *rows, struct cl_err *err)
+{
+    for (;;) {
+        const char *bytes;
+        size_t n;
+        if (!cl_watch_check(run->watch, err) || !source->next(source, &bytes, &n, err)) {
+            return false;
+        }
+        if (n == 0) {
+            break;
+        }
+        atomic_fetch_add(&run->progress->bytes, n);
+        atomic_fetch_add(&run->progress->done, n);
+        if (!cl_rows_feed(rows, bytes, n, err)) {
+            return cl_err_context(err, "%s", a->part.file);
+        }
+        enum cl_row_status status;
+        do {
+            status = cl_rows_next(rows);
+        } while (status == CL_ROW_OK || status == CL_ROW_END);
+        if (status == CL_ROW_BAD) {
+            break;
+        }
+    }
+    if (!cl_rows_complete(rows)) {
+        return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
+                       "%s was altered: no COPY data of %zu columns after row %llu", a->part.file,
+                       a->table.n_columns, (unsigned long long)rows->n);
+    }
+    if (rows->n != a->part.rows) {
+        return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
+                       "%s was altered: it has %llu rows, not %llu", a->part.file,
+                       (unsigned long long)rows->n, (unsigned long long)a->part.rows);
+    }
+    return true;
+}
+
+static bool work(void *worker, size_t item, struct cl_err *err)
+{
+    struct verifier *verifier = worker;
+    struct cl_run *run = verifier->run;
+    const struct cl_archived *a = &verifier->manifest->tables[item];
+    struct cl_rows rows = {0};
+    struct cl_file_source *source = cl_file_source_open(run->spec->archive, &a->part, err);
+    bool ok = source && cl_rows_init(&rows, a->table.format, a->table.n_columns, err) &&
+              read_rows(run, a, cl_file_source_base(source), &rows, err);
+    if (ok) {
+        atomic_fetch_add(&run->progress->rows, rows.n);
+        uv_mutex_lock(&run->mutex);
+        run->summary->tables++;
+        run->summary->rows += rows.n;
+        run->summary->bytes += a->part.raw_bytes;
+        run->summary->stored_bytes += a->part.bytes;
+        uv_mutex_unlock(&run->mutex);
+    }
+    cl_rows_fini(&rows);
+    cl_file_source_close(source);
+    return ok;
+}
+
+static bool check_schema(const struct cl_manifest *manifest, const char *path, struct cl_err *err)
+{
+    char hex[CL_SHA256_HEX_BYTES];
+    uint64_t bytes;
+    char *file = cl_path_join(path, CL_SCHEMA_FILE);
+    bool ok = file && cl_file_sha256(file, hex, &bytes, err);
+    free(file);
+    if (ok && strcmp(hex, manifest->schema_sha256) != 0) {
+        return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
+                       CL_SCHEMA_FILE " was altered: its checksum differs");
+    }
+    return ok;
+}
+
+bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_manifest manifest = {0};
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_archive_open(&manifest, spec->archive, err) &&
+              cl_archive_check_files(&manifest, spec->archive, err) &&
+              check_schema(&manifest, spec->archive, err);
+    if (ok) {
+        struct verifier verifier = {.run = &run, .manifest = &manifest};
+        struct cl_crew crew = {.n_items = manifest.n_tables,
+                               .jobs = run.jobs,
+                               .arg = &verifier,
+                               .hire = hire,
+                               .work = work,
+                               .dismiss = dismiss};
+        uint64_t total = 0;
+        for (size_t i = 0; i < manifest.n_tables; i++) {
+            total += manifest.tables[i].part.raw_bytes;
+        }
+        atomic_store(&run.progress->total, total);
+        memcpy(summary->snapshot, manifest.snapshot, sizeof summary->snapshot);
+        ok = cl_crew_run(run.watch, &crew, err);
+    }
+    cl_manifest_fini(&manifest);
+    return cl_run_end(&run, ok, err);
+}
