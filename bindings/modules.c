@@ -22,6 +22,7 @@ static const struct {
     {"http", luaopen_cl_http, true},
     {"json", luaopen_cl_json, true},
     {"log", luaopen_cl_log, true},
+    {"mask", luaopen_cl_mask, true},
     {"procedure", NULL, true},
     {"secret", luaopen_cl_secret, true},
     {"task", luaopen_cl_task, false},

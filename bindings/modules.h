@@ -22,6 +22,7 @@ int luaopen_cl_host(lua_State *L);
 int luaopen_cl_http(lua_State *L);
 int luaopen_cl_json(lua_State *L);
 int luaopen_cl_log(lua_State *L);
+int luaopen_cl_mask(lua_State *L);
 int luaopen_cl_secret(lua_State *L);
 int luaopen_cl_task(lua_State *L);
 int luaopen_cl_time(lua_State *L);

@@ -51,6 +51,9 @@ void cl_mask_free(struct cl_mask *mask);           /* one owner less; NULL is fi
 const struct cl_mask_column *cl_mask_column(const struct cl_mask *mask, const char *schema,
                                             const char *table, const char *column);
 
+/* Is the whole value one that passes in that column (NULL: none does)? */
+bool cl_mask_keeps(const struct cl_mask_column *column, const char *in, size_t n);
+
 /* What the mask was made of, for a certificate; everything is lent. */
 const char *cl_mask_sink(const struct cl_mask *mask);
 const char *const *cl_mask_allow(const struct cl_mask *mask); /* NULL-terminated */

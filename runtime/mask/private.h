@@ -99,7 +99,4 @@ size_t cl_mask_find_json(const struct cl_mask *mask, const char *s, size_t n,
 /* Does the domain (decoded) pass? */
 bool cl_mask_domain_passes(const struct cl_mask *mask, const char *domain, size_t n);
 
-/* Is the whole value one that passes in that column? */
-bool cl_mask_keeps(const struct cl_mask_column *column, const char *in, size_t n);
-
 #endif

@@ -1,0 +1,97 @@
+-- mask: e-mail addresses replaced in text, and a finished database proved free of them.
+local core = ...
+local errors = require "errors"
+local json = require "json"
+local secret = require "secret"
+
+local M = { email = core.email, find = core.find }
+
+--- What the rules say, for a certificate.
+---@return table {sink_domain, allow, keep = {{table, column, count, reason}}, empty, hash}
+function core.methods:describe()
+  local sink, allow, keep = core.describe(self)
+  return { sink_domain = sink, allow = allow, keep = keep, hash = self:hash(),
+    empty = table.move(self:empty(), 1, #self:empty(), 1, {}) }
+end
+
+local RULE_FIELDS = { sink_domain = "string", allow = "table", keep = "table", empty = "table" }
+
+local function split(name, what)
+  local schema, rest = name:match("^([^.]+)%.(.+)$")
+  if not schema then
+    errors.raise("invalid", "E_RULES", ("%s: '%s' is not schema.table"):format(what, name))
+  end
+  return schema, rest
+end
+
+local function keep_entry(entry, i)
+  local what = "keep " .. i
+  if type(entry) ~= "table" or type(entry.table) ~= "string" or type(entry.column) ~= "string"
+    or type(entry.values) ~= "table" then
+    errors.raise("invalid", "E_RULES", what .. " needs table, column and values")
+  end
+  if type(entry.reason) ~= "string" or entry.reason == "" then
+    errors.raise("invalid", "E_RULES",
+      ("%s (%s.%s) gives no reason"):format(what, entry.table, entry.column))
+  end
+  local schema, name = split(entry.table, what)
+  return { schema = schema, table = name, column = entry.column, values = entry.values,
+    reason = entry.reason }
+end
+
+--- Rules: what is masked to what, what may pass and why, which tables stay empty.
+---@param spec table {sink_domain=, allow={…}, keep={{table=, column=, values={…}, reason=}}, empty={…}}
+---@return userdata
+function M.rules(spec)
+  spec = spec or {}
+  for key, value in pairs(spec) do
+    if RULE_FIELDS[key] ~= type(value) then
+      errors.raise("invalid", "E_RULES", RULE_FIELDS[key]
+        and ("'%s' must be a %s"):format(key, RULE_FIELDS[key])
+        or ("there is no rule '%s'"):format(tostring(key)))
+    end
+  end
+  local keep = {}
+  for i, entry in ipairs(spec.keep or {}) do keep[i] = keep_entry(entry, i) end
+  for _, name in ipairs(spec.empty or {}) do
+    if type(name) == "string" then split(name, "empty") end
+  end
+  return core.rules { sink_domain = spec.sink_domain, allow = spec.allow, keep = keep,
+    empty = table.move(spec.empty or {}, 1, #(spec.empty or {}), 1, {}) }
+end
+
+local PROGRESS_MS = 500 -- between two calls of progress
+
+local SCAN_FIELDS = { dsn = "string", password = true, rules = "userdata", jobs = "number",
+  tables = "table", progress = "function" }
+
+--- Reads every text-like column of a database in one snapshot and counts the addresses that the
+--- rules do not let pass. Leaks do not raise: look at `leaks` and `places`.
+---@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, progress=fn}
+---@return table certificate
+function M.scan(spec)
+  for key, value in pairs(spec) do
+    local want = SCAN_FIELDS[key]
+    if not want or (want ~= true and want ~= type(value)) then
+      error(want and ("scan: '%s' must be a %s"):format(key, want)
+        or ("scan: there is no option '%s'"):format(tostring(key)), 2)
+    end
+  end
+  if not spec.dsn then error("scan: 'dsn' is missing", 2) end
+  local rules = spec.rules or M.rules()
+  local job <close> = core.scan(spec.dsn, spec.password and secret.reveal(spec.password), rules,
+    spec.jobs or 2, spec.tables)
+  local done, result
+  repeat
+    done, result = job:wait(PROGRESS_MS)
+    if spec.progress and not done then spec.progress(result) end
+  until done
+  result.rules = rules:describe()
+  for _, list in ipairs { result.places, result.kept, result.not_scanned, result.rules.allow,
+    result.rules.keep, result.rules.empty } do
+    json.array(list) -- an empty list is [] in the journal and on paper
+  end
+  return result
+end
+
+return M

@@ -1,0 +1,49 @@
+-- Every column a scan reads, or cannot read, of every user table: text-like types (1 in "reads"),
+-- types that may hide text from us (0), the rest left out.
+WITH RECURSIVE kinds (oid, reads) AS (
+    SELECT t.oid,
+           t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype,
+                     'json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'tsvector'::regtype)
+           OR t.typname IN ('citext', 'hstore', 'ltree', 'lquery')
+      FROM pg_type t
+      JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE t.typtype = 'b'
+       AND t.typcategory <> 'A'
+       AND (t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype,
+                      'json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'tsvector'::regtype,
+                      'bytea'::regtype)
+            OR n.nspname <> 'pg_catalog')
+    UNION
+    SELECT t.oid, k.reads
+      FROM kinds k
+      JOIN pg_type t
+        ON (t.typtype = 'd' AND t.typbasetype = k.oid)
+        OR (t.typcategory = 'A' AND t.typelem = k.oid)
+        OR (t.typtype = 'r'
+            AND EXISTS (SELECT FROM pg_range r WHERE r.rngtypid = t.oid AND r.rngsubtype = k.oid))
+        OR (t.typtype = 'm'
+            AND EXISTS (SELECT FROM pg_range r WHERE r.rngmultitypid = t.oid
+                                                 AND r.rngtypid = k.oid))
+        OR (t.typtype = 'c'
+            AND EXISTS (SELECT FROM pg_attribute a
+                         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+                           AND a.atttypid = k.oid))
+),
+known AS (SELECT oid, bool_or(reads) AS reads FROM kinds GROUP BY oid)
+SELECT n.nspname, c.relname, a.attname,
+       CASE WHEN c.relkind = 'f' THEN 'foreign' WHEN k.reads THEN 'text' ELSE 'opaque' END,
+       CASE WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype)
+              OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json' ELSE 'text' END,
+       pg_catalog.format_type(a.atttypid, NULL),
+       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_type t ON t.oid = a.atttypid
+  JOIN known k ON k.oid = a.atttypid
+ WHERE c.relkind IN ('r', 'm', 'f')
+   AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+   AND (c.relkind <> 'm' OR c.relispopulated)
+   AND ($1::text[] IS NULL OR n.nspname || '.' || c.relname = ANY ($1::text[]))
+ ORDER BY pg_table_size(c.oid) DESC, n.nspname, c.relname, a.attnum
