@@ -13,6 +13,8 @@
  * Encoding is done here: keys sorted by their bytes, integers by %lld, the shortest digits
  * that give the same double again.
  */
+#include "json.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +28,6 @@
 #include "host/await.h"
 #include "modules.h"
 
-#define MT_ARRAY "cl.json.array"
 #define MT_ENCODER "cl.json.encoder"
 #define IS_ARRAY "__jsonarray" /* metafield of every table to be written as an array */
 #define MARK '\xff'
@@ -272,7 +273,7 @@ static void walk(lua_State *L)
     luaL_checkstack(L, 6, "json nested too deeply");
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
     if (n > 0) {
-        luaL_setmetatable(L, MT_ARRAY);
+        luaL_setmetatable(L, CL_MT_JSON_ARRAY);
         lua_rawgeti(L, -1, 1);
         bool empty = n == 1 && is_empty_mark(L);
         lua_pop(L, 1);
@@ -623,7 +624,7 @@ static int l_array(lua_State *L)
         return 1;
     }
     luaL_argcheck(L, !lua_getmetatable(L, 1), 1, "it has a metatable of its own");
-    luaL_setmetatable(L, MT_ARRAY);
+    luaL_setmetatable(L, CL_MT_JSON_ARRAY);
     return 1;
 }
 
@@ -653,7 +654,7 @@ int luaopen_cl_json(lua_State *L)
         lua_pushcfunction(L, encoder_release);
         lua_setfield(L, -2, "__close");
     }
-    if (luaL_newmetatable(L, MT_ARRAY)) {
+    if (luaL_newmetatable(L, CL_MT_JSON_ARRAY)) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, IS_ARRAY);
     }

@@ -15,6 +15,7 @@ static const struct {
     // clang-format off
     {"backup", luaopen_cl_backup, true},
     {"crypto", luaopen_cl_crypto, true},
+    {"db", luaopen_cl_db, true},
     {"errors", luaopen_cl_errors, true},
     {"event", luaopen_cl_event, false},
     {"files", luaopen_cl_files, false},
@@ -26,6 +27,9 @@ static const struct {
     {"procedure", NULL, true},
     {"secret", luaopen_cl_secret, true},
     {"task", luaopen_cl_task, false},
+#ifdef CL_FAULTS
+    {"testing", NULL, true},
+#endif
     {"time", luaopen_cl_time, true},
     // clang-format on
 };

@@ -15,6 +15,7 @@ bool cl_module_is_public(const char *name);
 /* One function a module; each leaves the module's C functions in a table. */
 int luaopen_cl_backup(lua_State *L);
 int luaopen_cl_crypto(lua_State *L);
+int luaopen_cl_db(lua_State *L);
 int luaopen_cl_errors(lua_State *L);
 int luaopen_cl_event(lua_State *L);
 int luaopen_cl_files(lua_State *L);

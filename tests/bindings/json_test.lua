@@ -132,7 +132,9 @@ end)
 
 t.test("a large document", function()
   local list = {}
-  for i = 1, 20000 do list[i] = { id = i, name = "name " .. i, ratio = i / 7, tags = { "a", "b" } } end
+  for i = 1, 20000 do
+    list[i] = { id = i, name = "name " .. i, ratio = i / 7, tags = { "a", "b" } }
+  end
   t.eq(json.decode(json.encode(list)), list)
 end)
 
