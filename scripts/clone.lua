@@ -197,7 +197,7 @@ local function restore_aside(run, admin, target, name)
     exclude_data = NEVER_COPIED }
   if not compared.equal then
     errors.raise("conflict", "E_COPY_DIFFERS", ("the restored copy differs from the archive in %d place(s)")
-      :format(#compared.differences), { detail = compared.differences })
+      :format(compared.n_differences), { detail = compared.differences })
   end
   return { new_oid = tenant.database_oid(admin, name), tables = done.tables, rows = done.rows,
     bytes = done.bytes, masked = done.masked, shortened = done.shortened, kept = done.kept,
@@ -652,7 +652,7 @@ P:step { "sync_superid", title = "Sync SuperId users",
     run:once("before", function() return superid.users(run.config, target.ctx) end)
     local conn <close> = tenant.open(run.config, target)
     local wanted = conn:query([[
-      SELECT DISTINCT a.username AS upn, a.associate_id, a.name AS display_name
+      SELECT DISTINCT a.username AS upn, a.associate_id, a.name AS display_name, true AS active
       FROM crm7.associate a JOIN crm7.licenseassoclink l ON l.associd = a.associate_id
         JOIN crm7.modulelicense m ON m.modulelicense_id = l.modulelicenseid AND m.extraflags = 1
       WHERE a.deleted = 0 AND a.username IS NOT NULL ORDER BY 1]])

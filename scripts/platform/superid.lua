@@ -8,9 +8,20 @@ local PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 local PAGE = 100
 local PAGES_MAX = 10000
 
+local grants = {}
+
+--- A fixed token, or OAuth 2.0 client credentials where a token_url is configured.
+local function auth(superid)
+  if not superid.token_url then return { bearer = superid.token } end
+  local key = superid.token_url .. " " .. superid.client_id
+  grants[key] = grants[key] or http.oauth2 { token_url = superid.token_url,
+    client_id = superid.client_id, client_secret = superid.client_secret, scope = superid.scope }
+  return grants[key]
+end
+
 local function request(config, method, path, more)
   local options = { method = method, url = config.superid.url .. path, timeout_ms = 30000,
-    auth = config.superid.auth or { bearer = config.superid.token } }
+    auth = auth(config.superid) }
   for k, v in pairs(more or {}) do options[k] = v end
   return http.request(options)
 end
