@@ -99,6 +99,11 @@ static bool add_unread(struct scan_plan *plan, const PGresult *r, int row)
     return ok;
 }
 
+/* What an extension brought along is the same everywhere. */
+#define NOT_OF_EXTENSION(class, oid)                                                               \
+    " AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND e.classid = " class        \
+        " AND e.objid = " oid ")"
+
 /* What no column holds: counted, so that the certificate does not claim it. */
 static bool add_objects(struct scan_plan *plan, PGconn *conn, struct cl_err *err)
 {
@@ -107,10 +112,14 @@ static bool add_objects(struct scan_plan *plan, PGconn *conn, struct cl_err *err
         const char *count; /* query */
     } objects[] = {
         {"large objects", "SELECT count(*) FROM pg_largeobject_metadata"},
-        {"comments", "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384"},
-        {"functions", "SELECT count(*) FROM pg_proc p WHERE p.oid >= 16384"},
-        {"views", "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('v', 'm') "
-                  "AND c.oid >= 16384"},
+        {"comments",
+         "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384" NOT_OF_EXTENSION(
+             "d.classoid", "d.objoid")},
+        {"functions", "SELECT count(*) FROM pg_proc p WHERE p.oid >= 16384" NOT_OF_EXTENSION(
+                          "'pg_proc'::regclass", "p.oid")},
+        {"view definitions",
+         "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('v', 'm') "
+         "AND c.oid >= 16384" NOT_OF_EXTENSION("'pg_class'::regclass", "c.oid")},
         {"default and generated expressions", "SELECT count(*) FROM pg_attrdef"},
         {"check constraints", "SELECT count(*) FROM pg_constraint c WHERE c.contype = 'c' "
                               "AND c.oid >= 16384"},

@@ -1,0 +1,106 @@
+-- scan: reads a database and says whether real e-mail addresses are in it. Works on any PostgreSQL.
+--
+--   cloner scripts/scan.lua target=DSN [sink=mailinator.com] [allow=D,D] [password=file:/path]
+--     [jobs=2] [format=text|json]
+--
+-- Nothing is written. Addresses in the sink domain, in the allowed ones and in their subdomains
+-- may be there; any other is a leak: the places are listed and the exit code is 1.
+local errors = require "errors"
+local json = require "json"
+local log = require "log"
+local mask = require "mask"
+local secret = require "secret"
+local time = require "time"
+
+local PROGRESS_MS = 10 * 1000
+
+local given = ... or {}
+
+local function refuse(message)
+  errors.raise("invalid", "E_PARAM", message)
+end
+
+local function read_params()
+  local known = { target = true, sink = true, allow = true, password = true, jobs = true, format = true }
+  for name in pairs(given) do
+    if not known[name] then refuse(("unknown parameter '%s'"):format(name)) end
+  end
+  if not given.target or given.target == "" then refuse "missing parameter: give target=DSN" end
+  local jobs = math.tointeger(tonumber(given.jobs or "2"))
+  if not jobs or jobs < 1 or jobs > 64 then refuse "parameter jobs: 1 to 64 is needed" end
+  local format = given.format or "text"
+  if format ~= "text" and format ~= "json" then refuse "parameter format: text or json is needed" end
+  local allow = {}
+  for domain in (given.allow or ""):gmatch("[^,%s]+") do allow[#allow + 1] = domain end
+  return { jobs = jobs, format = format,
+    rules = mask.rules { sink_domain = given.sink or "mailinator.com", allow = allow } }
+end
+
+local function size(bytes)
+  local units, i = { "bytes", "kB", "MB", "GB", "TB" }, 1
+  while bytes >= 1000 and i < #units do bytes, i = bytes / 1000, i + 1 end
+  return (i == 1 and "%d %s" or "%.1f %s"):format(bytes, units[i])
+end
+
+local function progress()
+  local last = time.monotonic()
+  return function(p)
+    if p.total > 0 and time.monotonic() - last >= PROGRESS_MS then
+      last = time.monotonic()
+      log.info(("scanned %s of %s, %d rows"):format(size(p.done), size(p.total), p.rows))
+    end
+  end
+end
+
+local function column(place)
+  return ("%s.%s.%s"):format(place.schema, place.table, place.column)
+end
+
+--- The certificate as people read it.
+local function page(c)
+  local function line(label, text) print(("%-13s %s"):format(label, text)) end
+  line("database", ("%s (oid %s) on system %s, PostgreSQL %s"):format(c.database.name, c.database.oid,
+    c.database.system_identifier ~= "" and c.database.system_identifier or "unknown",
+    c.database.server_version))
+  line("snapshot", ("%s taken %s"):format(c.snapshot, c.taken_at))
+  line("may be there", table.concat({ c.rules.sink_domain, table.unpack(c.rules.allow) }, ", "))
+  line("rules", "sha256 " .. c.rules.hash)
+  line("scanned", ("%d tables, %d columns, %d rows, %d values, %s in %.1f s"):format(c.scanned.tables,
+    c.scanned.columns, c.scanned.rows, c.scanned.values, size(c.scanned.bytes), c.seconds))
+  for _, gap in ipairs(c.not_scanned) do
+    line("not scanned", gap.name and ("%s (%s)"):format(gap.name, gap.kind)
+      or ("%d %s"):format(gap.count, gap.kind))
+  end
+  for _, kept in ipairs(c.kept) do
+    line("kept", ("%d in %s.%s: %s"):format(kept.count, kept.table, kept.column, kept.reason))
+  end
+  for _, place in ipairs(c.places) do
+    line("LEAK", ("%d in %s: %s, such as %s"):format(place.count, column(place), place.domain,
+      place.sample))
+  end
+  line("result", c.leaks == 0 and "no real address found" or ("%d real address(es) in %d place(s)")
+    :format(c.leaks, #c.places))
+end
+
+local params = read_params()
+local certificate = mask.scan { dsn = given.target,
+  password = given.password and secret(given.password), rules = params.rules, jobs = params.jobs,
+  progress = progress() }
+
+if params.format == "json" then
+  print(json.encode(certificate, { pretty = true }))
+else
+  page(certificate)
+end
+if certificate.leaks > 0 then
+  local seen, names = {}, {}
+  for _, place in ipairs(certificate.places) do
+    if not seen[column(place)] then
+      seen[column(place)] = true
+      names[#names + 1] = column(place)
+    end
+  end
+  errors.raise("leak", "E_LEAK", ("%d real address(es) in %s: %s"):format(certificate.leaks,
+    certificate.database.name, table.concat(names, ", ", 1, math.min(#names, 10))
+    .. (#names > 10 and (" and %d more columns"):format(#names - 10) or "")))
+end
