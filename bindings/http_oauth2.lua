@@ -110,6 +110,7 @@ function M.new(o, request, retrying, policy)
         mine:wait()
       else
         replace()
+        break -- good for one request, however short its life
       end
     end
     return "Bearer " .. token
