@@ -98,23 +98,34 @@ cluster_pid() {
     echo "$pid"
 }
 
+# After a reboot the pid in the lock file may be another process's, and the server, which compares
+# the bare number, would refuse to start. (A dead pid it sees through by itself, and it knows
+# better than we whether its old children still hold the shared memory: then the file stays.)
+cluster_unlock() {
+    local pid
+    pid=$(head -1 "$1/data/postmaster.pid" 2>/dev/null) || return 0
+    if [ -n "$pid" ] && [ -d "/proc/$pid" ]; then
+        rm -f "$1/data/postmaster.pid"
+    fi
+}
+
 # cluster_start DIR [server options]: starts it on a free port, unless it runs.
 cluster_start() {
-    local dir=$1 bin port try
+    local dir=$1 bin port deadline=$((SECONDS + 20))
     shift
     bin=$(cluster_bin) || return 1
     cluster_pid "$dir" >/dev/null && return 0
-    # Not ours, so a leftover: the server itself would only compare the bare number.
-    rm -f "$dir/data/postmaster.pid"
-    for ((try = 0; try < 5; try++)); do
+    cluster_unlock "$dir"
+    while [ "$SECONDS" -lt "$deadline" ]; do
         port=$(free_port) || return 1
         if cluster_run "$dir" "$bin/pg_ctl" start -D "$dir/data" -l "$dir/log" -w -t 60 -s \
             -o "-h 127.0.0.1 -p $port -k '' $*" >/dev/null 2>&1; then
             echo "$port" >"$dir/port"
             return 0
         fi
-        # Somebody was faster on that port: another one.
-        tail -5 "$dir/log" | grep -q 'Address already in use' || break
+        # Somebody was faster on that port, or a killed server's children are still leaving.
+        tail -5 "$dir/log" | grep -qE 'Address already in use|shared memory block' || break
+        sleep 0.1
     done
     tail -20 "$dir/log" >&2
     cluster_fail "the server in $dir does not start"

@@ -2,14 +2,16 @@
 # The sample platform: sourced by up.sh, down.sh and demo.sh.
 #
 # All of it lies below build/demo, which is thrown away and built again when it was made with
-# another scale or from other seed files.
+# another scale or from other seed files.  Tests have platforms of their own: CLONER_DEMO_DIR says
+# where, CLONER which program.
 
 # shellcheck source=scripts/demo/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sql=$root/scripts/demo
-demo=$root/build/demo
+demo=${CLONER_DEMO_DIR:-$root/build/demo}
+cloner=${CLONER:-$root/cloner}
 secrets=$demo/secrets
 blobs=$demo/blobs
 config=$demo/cloner.conf
@@ -234,7 +236,7 @@ services_start() {
     for ((try = 0; try < 3; try++)); do
         services_port=$(free_port)
         # A session of their own: Ctrl-C is for the clone, not for the platform it runs on.
-        setsid "${CLONER:-$root/cloner}" "$sql/services.lua" "port=$services_port" \
+        setsid "$cloner" "$sql/services.lua" "port=$services_port" \
             "registry=host=127.0.0.1 port=$(cluster_port "$demo/prod1") user=platform dbname=registry" \
             "registry_password=file:$secrets/prod1-platform" "token=file:$secrets/services-token" \
             "issuer=$issuer" "public_key=file:$secrets/notices.pub.pem" \

@@ -24,7 +24,7 @@ install_azurite() {
     flock 9
     if ! [ -f "$server" ] || ! cmp -s "$here/package-lock.json" "$node_dir/installed-lock.json"; then
         cp "$here/package.json" "$here/package-lock.json" "$node_dir/"
-        (cd "$node_dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+        (cd "$node_dir" && npm ci --cache "$node_dir/cache" --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
             die "npm ci failed in $node_dir"
         cp "$here/package-lock.json" "$node_dir/installed-lock.json"
     fi
