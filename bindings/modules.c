@@ -14,6 +14,7 @@ static const struct {
 } modules[] = {
     // clang-format off
     {"backup", luaopen_cl_backup, true},
+    {"blob", luaopen_cl_blob, true},
     {"crypto", luaopen_cl_crypto, true},
     {"db", luaopen_cl_db, true},
     {"errors", luaopen_cl_errors, true},

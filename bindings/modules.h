@@ -16,6 +16,7 @@ bool cl_module_is_public(const char *name);
 int luaopen_cl_backup(lua_State *L);
 int luaopen_cl_crypto(lua_State *L);
 int luaopen_cl_db(lua_State *L);
+int luaopen_cl_blob(lua_State *L);
 int luaopen_cl_errors(lua_State *L);
 int luaopen_cl_event(lua_State *L);
 int luaopen_cl_files(lua_State *L);
