@@ -39,15 +39,20 @@ local function fail(e)
   return USAGE_CODES[e.code] and EXIT.usage or EXIT.failed
 end
 
---- Wraps a verb: prepares the log, turns what it raises into a message and an exit code.
+--- Wraps a verb: prepares the log, turns what it raises into a message and an exit code. It runs in
+--- a task of its own, so that a script in an endless loop takes only that with it.
 function M.verb(f)
   return function(args)
     host.setup_log(args.log_level or "info", args.json ~= nil)
-    local ok, result = xpcall(f, function(e)
-      local object = errors.from(e)
-      object.traceback = object.traceback or debug.traceback("", 2)
-      return object
-    end, args)
+    local ok, result = task.spawn(function()
+      local fine, value = xpcall(f, function(e)
+        local object = errors.from(e)
+        object.traceback = object.traceback or debug.traceback("", 2)
+        return object
+      end, args)
+      if not fine then error(value, 0) end
+      return value
+    end):join()
     if ok then return result or EXIT.done end
     return fail(result)
   end
@@ -89,8 +94,12 @@ local function conclude(x, view)
     local summary = x.program.procedure.summary
     if summary then
       local results = x.results
-      local closing = summary { id = x.run_id, params = x.program.params, config = x.config,
-        result = function(_, name) return results[name] end }
+      local ok, closing = pcall(summary, { id = x.run_id, params = x.program.params,
+        config = x.config, result = function(_, name) return results[name] end })
+      if not ok then -- the run is done all the same
+        say("the summary failed: " .. errors.from(closing).message)
+        closing = {}
+      end
       for _, line in ipairs(type(closing) == "table" and closing or { closing }) do
         host.write("out", tostring(line) .. "\n")
       end

@@ -57,7 +57,8 @@ function M:step_failed(_, step, _, e, state)
 end
 
 function M:step_skip(_, step)
-  row(self, step.name).state = "skipped"
+  local r = row(self, step.name)
+  r.state, r.reason = "skipped", step.skipped
 end
 
 function M:undo_intent(_, key)

@@ -53,10 +53,11 @@ end
 
 --- Edits between two words; two letters changing places count as one.
 local function distance(a, b)
-  local before, last, row = nil, nil, {}
+  local last, row = nil, {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    before, last, row = last, row, { [0] = i }
+    local before = last
+    last, row = row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
