@@ -8,6 +8,7 @@
 #include "backup/backup.h"
 #include "host/await.h"
 #include "job.h"
+#include "mask.h"
 #include "modules.h"
 
 enum { EXCLUDE_MAX = 100000 };
@@ -23,7 +24,7 @@ static const struct {
 } verbs[] = {
     {"create", cl_backup_create, true, false},   {"verify", cl_backup_verify, false, false},
     {"restore", cl_backup_restore, false, true}, {"stream", cl_backup_stream, true, true},
-    {"compare", cl_backup_compare, false, true},
+    {"compare", cl_backup_compare, false, true}, {"preflight", cl_backup_preflight, true, true},
 };
 
 struct op {
@@ -178,8 +179,9 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     if (archive) {
         spec->archive = strdup(archive);
     }
+    bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
-    if (!verbs[verb].source && !either) {
+    if (!both && !either) {
         need_string(L, "archive");
     }
     if (verbs[verb].source || (either && !archive)) {
@@ -187,9 +189,10 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     }
     if (verbs[verb].target) {
         spec->target = conninfo(L, "target", "target_password");
-    } else if (verbs[verb].source) {
-        need_string(L, "archive");
     }
+    lua_getfield(L, 2, "mask");
+    struct cl_mask *mask = cl_mask_opt(L, -1);
+    spec->mask = mask ? cl_mask_ref(mask) : NULL;
     lua_getfield(L, 2, "jobs");
     lua_Integer jobs = luaL_optinteger(L, -1, CL_BACKUP_JOBS_DEFAULT);
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");

@@ -112,6 +112,19 @@ function M.stream(options)
   })
 end
 
+--- Raises what stream would raise before it writes anything.
+---@param options table as for stream; mask and progress are not looked at
+---@return table summary tables, and their bytes on disk
+function M.preflight(options)
+  check("preflight", options, STREAM)
+  return run("preflight", { jobs = options.jobs, exclude_data = options.exclude_data }, {
+    source = options.source,
+    source_password = reveal(options.source_password),
+    target = options.target,
+    target_password = reveal(options.target_password),
+  })
+end
+
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do
 --- not depend on the order of rows. Tables in exclude_data must be empty in the target.
 ---@param options {source: string|nil, archive: string|nil, source_password: any, target: string,

@@ -123,3 +123,28 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);
 }
+
+bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
+                         struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_keeper keeper = {0};
+    struct cl_target target = {0};
+    struct cl_catalog catalog = {0};
+    struct cl_tools tools;
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_keeper_open(&keeper, run.watch, spec->source, err) &&
+              cl_target_open(&target, &run, &keeper.identity, err) &&
+              cl_tools_find(&tools, keeper.identity.number, err) &&
+              cl_run_read_source(&run, &keeper, &catalog, err);
+    if (ok) {
+        for (size_t i = 0; i < catalog.n_tables; i++) {
+            summary->tables += !catalog.tables[i].excluded;
+        }
+        summary->bytes = atomic_load(&run.progress->total);
+    }
+    cl_target_close(&target);
+    cl_keeper_close(&keeper);
+    cl_catalog_fini(&catalog);
+    return cl_run_end(&run, ok, err);
+}
