@@ -179,6 +179,14 @@ static int l_port(lua_State *L)
     return 1;
 }
 
+/* listener:open_requests() -> those received, or being received, whose answer is not sent */
+static int l_open_requests(lua_State *L)
+{
+    struct listener *listener = check_listener(L);
+    lua_pushinteger(L, listener->server ? cl_http_server_open_requests(listener->server) : 0);
+    return 1;
+}
+
 /* listener:quiesce(): no new connections */
 static int l_quiesce(lua_State *L)
 {
@@ -242,11 +250,9 @@ static void make_metatable(lua_State *L, const char *name, const luaL_Reg *metho
 
 void cl_http_server_functions(lua_State *L)
 {
-    static const luaL_Reg listener[] = {{"accept", l_accept},
-                                        {"port", l_port},
-                                        {"quiesce", l_quiesce},
-                                        {"close", l_close},
-                                        {NULL, NULL}};
+    static const luaL_Reg listener[] = {
+        {"accept", l_accept},   {"port", l_port},   {"open_requests", l_open_requests},
+        {"quiesce", l_quiesce}, {"close", l_close}, {NULL, NULL}};
     static const luaL_Reg incoming[] = {
         {"answer", incoming_answer}, {"drop", incoming_drop}, {NULL, NULL}};
     make_metatable(L, MT_LISTENER, listener, listener_gc);

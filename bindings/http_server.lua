@@ -8,6 +8,7 @@ local time = require "time"
 local M = {}
 
 local GRACE_MS = 5000
+local POLL_MS = 2
 
 local function unescape(text)
   return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
@@ -80,19 +81,23 @@ local function accept(listener, handler, running)
 end
 
 -- Lets the handlers end until the grace is over, then cancels the rest; a handler that stops its
--- own server is spared.
-local function finish(running, grace_ms)
+-- own server is spared. Then lets the answers reach their clients.
+local function finish(listener, running, grace_ms)
   local deadline = time.monotonic() + grace_ms
   local entries = {}
   for entry in pairs(running) do entries[#entries + 1] = entry end
+  local spared = 0
   for _, entry in ipairs(entries) do
-    if entry.thread ~= coroutine.running() then
+    if entry.thread == coroutine.running() then
+      spared = 1
+    else
       if grace_ms > 0 then entry.task:join(math.max(0, deadline - time.monotonic())) end
       if not entry.task:finished() then
         entry.task:cancel(errors.new("cancelled", "E_SERVER_STOPPED", "the server was stopped"))
       end
     end
   end
+  while listener:open_requests() > spared and time.monotonic() < deadline do time.sleep(POLL_MS) end
 end
 
 --- See http.serve.
@@ -111,13 +116,13 @@ function M.serve(core, o)
   --- Takes no more connections, waits for running handlers, cancels those that take too long.
   function server.stop(grace_ms)
     listener:quiesce()
-    finish(running, type(grace_ms) == "number" and grace_ms or GRACE_MS)
+    finish(listener, running, type(grace_ms) == "number" and grace_ms or GRACE_MS)
     listener:close()
   end
 
   return setmetatable(server, { __name = "http server", __close = function()
     listener:quiesce()
-    finish(running, 0)
+    finish(listener, running, 0)
     listener:close()
   end })
 end

@@ -411,6 +411,15 @@ int cl_http_server_port(const struct cl_http_server *server)
     return server->port;
 }
 
+int cl_http_server_open_requests(const struct cl_http_server *server)
+{
+    int n = 0;
+    for (const struct incoming *in = server->all; in; in = in->next) {
+        n++;
+    }
+    return n;
+}
+
 void cl_http_server_quiesce(struct cl_http_server *server)
 {
     if (server->listen_fd == -1) {

@@ -52,6 +52,9 @@ bool cl_http_answer(struct cl_http_incoming *incoming, int status, const char *c
 /* Closes its connection without an answer; the request is gone. NULL is fine. */
 void cl_http_drop(struct cl_http_incoming *incoming);
 
+/* Requests whose first line came and whose answer is not sent yet. */
+int cl_http_server_open_requests(const struct cl_http_server *server);
+
 /* No new connections; those open stay. */
 void cl_http_server_quiesce(struct cl_http_server *server);
 
