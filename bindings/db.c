@@ -19,7 +19,6 @@
 #include "pg/conn.h"
 
 #define MT_CONN "cl.db.connection"
-#define MT_RESULT "cl.db.result"
 #define MT_TEXT "cl.db.text"
 
 enum { STATE_INDEX = 1 };
@@ -33,10 +32,6 @@ struct conn {
     bool readonly;         /* P1: must stay read-only */
     struct cl_task *owner; /* only this task may use it: in a transaction or COPY; never followed */
     int locks;             /* how often it was locked by the owner */
-};
-
-struct result {
-    PGresult *pg; /* NULL once closed */
 };
 
 struct text {
@@ -102,22 +97,6 @@ static int conn_tostring(lua_State *L)
     lua_pushfstring(L, "database connection (%s)",
                     c->pg && cl_pg_conn_is_open(c->pg) ? "open" : "closed");
     return 1;
-}
-
-static int result_release(lua_State *L)
-{
-    struct result *r = luaL_checkudata(L, 1, MT_RESULT);
-    PGresult *pg = r->pg;
-    r->pg = NULL;
-    PQclear(pg);
-    return 0;
-}
-
-static PGresult *check_result(lua_State *L)
-{
-    struct result *r = luaL_checkudata(L, 1, MT_RESULT);
-    luaL_argcheck(L, r->pg != NULL, 1, "the result is closed");
-    return r->pg;
 }
 
 static int text_release(lua_State *L)
@@ -209,10 +188,7 @@ static int finish_result(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     struct conn *c = ended(L, ctx);
-    struct result *r = lua_newuserdatauv(L, sizeof *r, 0);
-    r->pg = NULL;
-    luaL_setmetatable(L, MT_RESULT);
-    r->pg = cl_pg_conn_take(c->pg);
+    *cl_db_push_result(L) = cl_pg_conn_take(c->pg);
     return 1;
 }
 
@@ -401,89 +377,7 @@ static int l_safe_dsn(lua_State *L)
     return 1;
 }
 
-/* ---------------------------------------------------------------- results */
-
-/* core.describe(result) -> {column names}, affected rows, command tag */
-static int l_describe(lua_State *L)
-{
-    PGresult *r = check_result(L);
-    int n = PQnfields(r);
-    lua_createtable(L, n, 0);
-    for (int i = 0; i < n; i++) {
-        lua_pushstring(L, PQfname(r, i));
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_pushinteger(L, strtoll(PQcmdTuples(r), NULL, 10));
-    lua_pushstring(L, PQcmdStatus(r));
-    return 3;
-}
-
-/* core.unknown(result, types) -> {OIDs of types to ask the server about} or nil */
-static int l_unknown(lua_State *L)
-{
-    PGresult *r = check_result(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    lua_newtable(L);
-    lua_Integer count = 0;
-    for (int i = 0; i < PQnfields(r); i++) {
-        if (cl_db_type_unknown(L, 2, PQftype(r, i))) {
-            lua_pushinteger(L, PQftype(r, i));
-            lua_rawseti(L, 3, ++count);
-        }
-    }
-    return count > 0 ? 1 : 0;
-}
-
-static void push_cell(lua_State *L, struct cl_db_convert *how, const PGresult *r, int row, int col)
-{
-    how->column = PQfname(r, col);
-    cl_db_push_value(L, how, PQftype(r, col), PQgetvalue(r, row, col),
-                     (size_t)PQgetlength(r, row, col));
-}
-
-/* core.rows(result, types, json.decode, row metatable, {column names}) -> list of rows; NULL is
- * absent */
-static int l_rows(lua_State *L)
-{
-    PGresult *r = check_result(L);
-    lua_settop(L, 5);
-    int rows = PQntuples(r), cols = PQnfields(r);
-    struct cl_db_convert how = {.types = 2, .decode = 3};
-    luaL_checkstack(L, cols + 20, "too many columns");
-    for (int i = 0; i < cols; i++) { /* stack from 6: the names, made once */
-        lua_rawgeti(L, 5, i + 1);
-    }
-    lua_createtable(L, rows, 0);
-    for (int row = 0; row < rows; row++) {
-        lua_createtable(L, 0, cols);
-        for (int col = 0; col < cols; col++) {
-            if (!PQgetisnull(r, row, col)) {
-                lua_pushvalue(L, 6 + col);
-                push_cell(L, &how, r, row, col);
-                lua_rawset(L, -3);
-            }
-        }
-        lua_pushvalue(L, 4);
-        lua_setmetatable(L, -2);
-        lua_rawseti(L, -2, row + 1);
-    }
-    return 1;
-}
-
-/* core.first(result, types, json.decode) -> first column of the first row, nil: NULL or no row */
-static int l_first(lua_State *L)
-{
-    PGresult *r = check_result(L);
-    lua_settop(L, 3);
-    struct cl_db_convert how = {.types = 2, .decode = 3};
-    if (PQntuples(r) == 0 || PQnfields(r) == 0 || PQgetisnull(r, 0, 0)) {
-        lua_pushnil(L);
-    } else {
-        push_cell(L, &how, r, 0, 0);
-    }
-    return 1;
-}
+/* ---------------------------------------------------------------- parameters */
 
 /* core.value(type OID, format, bytes) -> a parameter */
 static int l_value(lua_State *L)
@@ -574,19 +468,15 @@ static void make_metatables(lua_State *L)
 {
     static const luaL_Reg conn[] = {
         {"__gc", conn_gc}, {"__close", conn_close}, {"__tostring", conn_tostring}, {NULL, NULL}};
-    static const luaL_Reg result[] = {
-        {"__gc", result_release}, {"__close", result_release}, {NULL, NULL}};
     static const luaL_Reg text[] = {{"__gc", text_release}, {NULL, NULL}};
     luaL_newmetatable(L, MT_CONN);
     luaL_setfuncs(L, conn, 0);
     lua_pushliteral(L, "a database connection");
     lua_setfield(L, -2, "__metatable");
-    luaL_newmetatable(L, MT_RESULT);
-    luaL_setfuncs(L, result, 0);
     luaL_newmetatable(L, MT_TEXT);
     luaL_setfuncs(L, text, 0);
     luaL_newmetatable(L, CL_MT_DB_VALUE);
-    lua_pop(L, 4);
+    lua_pop(L, 3);
 }
 
 int luaopen_cl_db(lua_State *L)
@@ -601,10 +491,6 @@ int luaopen_cl_db(lua_State *L)
                                          {"copy_in", l_copy_in},
                                          {"copy_write", l_copy_write},
                                          {"copy_end", l_copy_end},
-                                         {"describe", l_describe},
-                                         {"unknown", l_unknown},
-                                         {"rows", l_rows},
-                                         {"first", l_first},
                                          {"value", l_value},
                                          {"bytes_of", l_bytes_of},
                                          {"state", l_state},
@@ -616,6 +502,7 @@ int luaopen_cl_db(lua_State *L)
     static const luaL_Reg methods[] = {{"close", conn_close}, {"is_open", l_is_open}, {NULL, NULL}};
     make_metatables(L);
     luaL_newlib(L, functions);
+    cl_db_result_open(L);
     luaL_newlib(L, methods); /* db.lua adds the rest */
     luaL_getmetatable(L, MT_CONN);
     lua_pushvalue(L, -2);

@@ -1,4 +1,4 @@
-/* Values between PostgreSQL and Lua; shared by db.c and db_value.c only. */
+/* Values between PostgreSQL and Lua; shared by the db*.c files only. */
 #ifndef CL_BINDING_DB_VALUE_H
 #define CL_BINDING_DB_VALUE_H
 
@@ -8,7 +8,7 @@
 #include <libpq-fe.h>
 #include <lua.h>
 
-#include "runtime/pg/conn.h"
+#include "pg/conn.h"
 
 /* Metatable of db.json(), db.bytea(), db.array(): {type OID, format, text}. */
 #define CL_MT_DB_VALUE "cl.db.value"
@@ -30,5 +30,11 @@ void cl_db_push_value(lua_State *L, const struct cl_db_convert *how, Oid type, c
 /* Must the server be asked what kind of type it is? Types of extensions and of users; types: stack
  * index of those asked about before. */
 bool cl_db_type_unknown(lua_State *L, int types, Oid type);
+
+/* db_result.c: [-0, +1] a closed result; store a PGresult there and it is owned. */
+PGresult **cl_db_push_result(lua_State *L);
+
+/* Makes its metatable, and adds the functions on results to the table on top. */
+void cl_db_result_open(lua_State *L);
 
 #endif

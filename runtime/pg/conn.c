@@ -1,7 +1,7 @@
 /*
  * Design notes.
  *
- * `op` says what runs; it is set by begin() and cleared by finish(), the only caller of done. While
+ * `op` says what runs; it is set by go() and cleared by finish(), the only caller of done. While
  * it is set, the socket is watched and step() asks libpq whether the operation has ended.  Idle
  * connections are not watched: a lost one is noticed by the next operation.
  *
@@ -10,56 +10,16 @@
  * socket stays the same, so one uv_poll serves the whole life; it is closed before libpq closes the
  * socket.
  */
-#include "conn.h"
+#include "conn_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "cancel.h"
-#include "connect.h"
-#include "loop/job.h"
 #include "loop/timer.h"
 
-enum op { OP_NONE, OP_CONNECT, OP_RESULTS, OP_COPY_READ, OP_COPY_WRITE, OP_COPY_END, OP_NOTIFY };
-enum copy { COPY_NONE, COPY_OUT, COPY_IN };
 enum {
-    CHUNK_BYTES_MAX = 1200 * 1024 * 1024
-}; /* a row may have 1 GiB, and we collect until 128 KiB */
-
-struct poller {
-    uv_poll_t uv;         /* freed with the struct, in its close callback */
-    struct cl_pg_conn *c; /* NULL once closed */
-};
-
-struct cl_pg_conn {
-    uv_loop_t *loop;         /* borrowed */
-    cl_pg_done done;         /* how an operation ends */
-    void *owner;             /* for done */
-    PGconn *pg;              /* NULL unless connected */
-    struct poller *poller;   /* lives as long as pg */
-    enum op op;              /* what runs */
-    enum copy copy;          /* a COPY is under way */
-    enum copy want;          /* what the statement being run is to begin */
-    struct cl_timer *timer;  /* limit of the operation, NULL: none */
-    int timeout_ms;          /* for every operation; 0: none */
-    PGresult *result;        /* of the last operation */
-    PGnotify *notify;        /* of the last wait */
-    struct cl_buf chunk;     /* rows of a COPY that were read */
-    const char *data;        /* rest to be written; borrowed */
-    size_t data_bytes;       /* of data */
-    bool ending;             /* PQputCopyEnd was taken by libpq */
-    char *reason;            /* for PQputCopyEnd; NULL: the data is complete */
-    struct cl_job *job;      /* while connecting */
-    struct connecting *plan; /* the job's argument; ours again when it is done */
-};
-
-struct connecting {
-    char *conninfo;               /* owned; wiped */
-    char *application;            /* owned; may be NULL */
-    struct cl_pg_options options; /* its application is the one above */
-    int timeout_ms;               /* a host */
-    PGconn *pg;                   /* what came of it */
+    CHUNK_BYTES_MAX = 1200 * 1024 * 1024, /* a row may have 1 GiB; we collect until 128 KiB */
 };
 
 /* ---------------------------------------------------------------- ending */
@@ -98,7 +58,7 @@ static void stop_waiting(struct cl_pg_conn *c)
 }
 
 /* The operation ended. Last thing any callback does: the owner may free c. */
-static void finish(struct cl_pg_conn *c, bool ok, const struct cl_err *err)
+void cl_pg_conn_finish(struct cl_pg_conn *c, bool ok, const struct cl_err *err)
 {
     stop_waiting(c);
     if (c->pg && PQstatus(c->pg) == CONNECTION_BAD) {
@@ -107,29 +67,11 @@ static void finish(struct cl_pg_conn *c, bool ok, const struct cl_err *err)
     c->done(c->owner, ok, err);
 }
 
-static void free_connecting(void *arg)
-{
-    struct connecting *p = arg;
-    if (p) {
-        if (p->conninfo) {
-            explicit_bzero(p->conninfo, strlen(p->conninfo));
-        }
-        free(p->conninfo);
-        free(p->application);
-        PQfinish(p->pg);
-        free(p);
-    }
-}
-
 void cl_pg_conn_abort(struct cl_pg_conn *c)
 {
     bool busy = c->op != OP_NONE || c->copy != COPY_NONE ||
                 (c->pg && PQtransactionStatus(c->pg) == PQTRANS_ACTIVE);
-    if (c->job) {
-        cl_job_abandon(c->job, free_connecting);
-        c->job = NULL;
-        c->plan = NULL;
-    }
+    cl_pg_conn_abandon_connect(c);
     stop_waiting(c);
     PGconn *pg = detach(c);
     if (pg && busy && PQstatus(pg) == CONNECTION_OK) {
@@ -144,7 +86,7 @@ static void on_limit(void *arg)
     struct cl_pg_conn *c = arg;
     c->timer = NULL;
     if (c->op == OP_NOTIFY) {
-        finish(c, true, NULL);
+        cl_pg_conn_finish(c, true, NULL);
         return;
     }
     struct cl_err err;
@@ -153,7 +95,7 @@ static void on_limit(void *arg)
             "connection closed",
             c->timeout_ms);
     cl_pg_conn_abort(c);
-    finish(c, false, &err);
+    cl_pg_conn_finish(c, false, &err);
 }
 
 /* ---------------------------------------------------------------- results */
@@ -191,17 +133,17 @@ static bool end_results(struct cl_pg_conn *c)
         cl_pg_fail(&err, c->pg, c->result);
         PQclear(c->result);
         c->result = NULL;
-        finish(c, false, &err);
+        cl_pg_conn_finish(c, false, &err);
     } else if (PQstatus(c->pg) == CONNECTION_BAD) {
         cl_pg_fail(&err, c->pg, NULL);
-        finish(c, false, &err);
+        cl_pg_conn_finish(c, false, &err);
     } else if (c->want != COPY_NONE) {
         cl_fail(&err, CL_INVALID, "E_COPY", "the statement is not a COPY %s",
                 c->want == COPY_OUT ? "TO STDOUT" : "FROM STDIN");
         c->want = COPY_NONE;
-        finish(c, false, &err);
+        cl_pg_conn_finish(c, false, &err);
     } else {
-        finish(c, true, NULL);
+        cl_pg_conn_finish(c, true, NULL);
     }
     return true;
 }
@@ -212,7 +154,7 @@ static bool begin_copy(struct cl_pg_conn *c, enum copy kind)
     if (c->want == kind) {
         c->want = COPY_NONE;
         c->copy = kind;
-        finish(c, true, NULL);
+        cl_pg_conn_finish(c, true, NULL);
         return true;
     }
     struct cl_err err;
@@ -220,7 +162,7 @@ static bool begin_copy(struct cl_pg_conn *c, enum copy kind)
         &err, CL_INVALID, "E_COPY",
         "COPY through STDIN or STDOUT needs copy_in() or copy_out(); the connection was closed");
     cl_pg_conn_abort(c);
-    finish(c, false, &err);
+    cl_pg_conn_finish(c, false, &err);
     return true;
 }
 
@@ -254,7 +196,7 @@ static bool step_copy_read(struct cl_pg_conn *c)
                 struct cl_err err;
                 cl_fail(&err, CL_INVALID, "E_COPY", "out of memory for a row of a COPY");
                 cl_pg_conn_abort(c);
-                finish(c, false, &err);
+                cl_pg_conn_finish(c, false, &err);
                 return true;
             }
         } else if (n == 0) {
@@ -269,7 +211,7 @@ static bool step_copy_read(struct cl_pg_conn *c)
             return step_results(c);
         }
     }
-    finish(c, true, NULL);
+    cl_pg_conn_finish(c, true, NULL);
     return true;
 }
 
@@ -295,7 +237,7 @@ static bool step_copy_write(struct cl_pg_conn *c)
     if (PQflush(c->pg) > 0) {
         return false;
     }
-    finish(c, true, NULL);
+    cl_pg_conn_finish(c, true, NULL);
     return true;
 }
 
@@ -319,13 +261,13 @@ static bool step_notify(struct cl_pg_conn *c)
 {
     c->notify = PQnotifies(c->pg);
     if (c->notify) {
-        finish(c, true, NULL);
+        cl_pg_conn_finish(c, true, NULL);
         return true;
     }
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         struct cl_err err;
         cl_pg_fail(&err, c->pg, NULL);
-        finish(c, false, &err);
+        cl_pg_conn_finish(c, false, &err);
         return true;
     }
     return false;
@@ -361,7 +303,7 @@ static void lost(struct cl_pg_conn *c)
     err.class = CL_TRANSIENT;
     err.retryable = true;
     PQfinish(detach(c));
-    finish(c, false, &err);
+    cl_pg_conn_finish(c, false, &err);
 }
 
 static void watch(struct cl_pg_conn *c)
@@ -427,87 +369,7 @@ static bool check(const struct cl_pg_conn *c, enum copy copy, struct cl_err *err
     return true;
 }
 
-/* ---------------------------------------------------------------- connecting */
-
-static bool stopping(void *job)
-{
-    return cl_job_stopping(job);
-}
-
-static bool run_connect(struct cl_job *job, void *arg, struct cl_err *err)
-{
-    struct connecting *p = arg;
-    p->pg = cl_pg_connect(p->conninfo, &p->options, p->timeout_ms, stopping, job, err);
-    return p->pg != NULL;
-}
-
-static bool adopt(struct cl_pg_conn *c, PGconn *pg, struct cl_err *err)
-{
-    struct poller *poller = calloc(1, sizeof *poller);
-    if (!poller) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-    }
-    int rc = uv_poll_init(c->loop, &poller->uv, PQsocket(pg));
-    if (rc != 0) {
-        free(poller);
-        return cl_fail(err, CL_TRANSIENT, uv_err_name(rc), "cannot watch a connection: %s",
-                       uv_strerror(rc));
-    }
-    poller->uv.data = poller;
-    poller->c = c;
-    c->poller = poller;
-    c->pg = pg;
-    PQsetnonblocking(pg, 1);
-    return true;
-}
-
-static void on_connected(void *owner, bool ok, const struct cl_err *err)
-{
-    struct cl_pg_conn *c = owner;
-    struct connecting *p = c->plan;
-    struct cl_err failure;
-    c->job = NULL;
-    c->plan = NULL;
-    if (ok) {
-        ok = adopt(c, p->pg, &failure);
-        p->pg = ok ? NULL : p->pg;
-    } else {
-        failure = *err;
-    }
-    free_connecting(p);
-    finish(c, ok, &failure);
-}
-
-bool cl_pg_conn_connect(struct cl_pg_conn *c, const char *conninfo,
-                        const struct cl_pg_options *options, int timeout_ms, struct cl_err *err)
-{
-    struct connecting *p = calloc(1, sizeof *p);
-    if (c->pg || c->op != OP_NONE) {
-        free(p);
-        return cl_fail(err, CL_BUG, "E_BUSY", "connected already");
-    }
-    if (p) {
-        p->options = *options;
-        p->timeout_ms = timeout_ms;
-        p->conninfo = strdup(conninfo);
-        p->application = options->application ? strdup(options->application) : NULL;
-        p->options.application = p->application;
-    }
-    if (!p || !p->conninfo || (options->application && !p->application)) {
-        free_connecting(p);
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-    }
-    c->timeout_ms = timeout_ms;
-    c->plan = p;
-    c->job = cl_job_start(c->loop, run_connect, p, on_connected, c, err);
-    if (!c->job) {
-        c->plan = NULL;
-        free_connecting(p);
-        return false;
-    }
-    c->op = OP_CONNECT;
-    return true;
-}
+/* ---------------------------------------------------------------- life */
 
 struct cl_pg_conn *cl_pg_conn_new(uv_loop_t *loop, cl_pg_done done, void *owner)
 {

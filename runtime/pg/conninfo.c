@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/redact.h"
 #include "session.h"
 
 enum { CONNINFO_BYTES_MAX = 64 * 1024 };
@@ -24,6 +25,28 @@ static void strip_quoted(char *text)
     }
 }
 
+static const char *value_of(const PQconninfoOption *list, const char *keyword)
+{
+    for (; list->keyword; list++) {
+        if (strcmp(list->keyword, keyword) == 0) {
+            return list->val;
+        }
+    }
+    return NULL;
+}
+
+/* Logs show *** for the password, unless it is a word they need: that of a throwaway server. */
+static void conceal_password(const PQconninfoOption *list)
+{
+    const char *password = value_of(list, "password");
+    const char *user = value_of(list, "user");
+    const char *dbname = value_of(list, "dbname");
+    if (password && !(user && strcmp(user, password) == 0) &&
+        !(dbname && strcmp(dbname, password) == 0)) {
+        cl_redact_add(password, strlen(password));
+    }
+}
+
 PQconninfoOption *cl_pg_conninfo_parse(const char *conninfo, struct cl_err *err)
 {
     char *why = NULL;
@@ -40,6 +63,8 @@ PQconninfoOption *cl_pg_conninfo_parse(const char *conninfo, struct cl_err *err)
         }
         cl_fail(err, CL_INVALID, "E_DSN", "cannot read the connection string: %s",
                 why ? why : "out of memory");
+    } else {
+        conceal_password(list);
     }
     PQfreemem(why);
     return list;

@@ -7,8 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
+#include "base/redact.h"
 #include "pg/connect.h"
 #include "pg/session.h"
 
@@ -113,6 +118,37 @@ static void connecting_can_be_stopped(void **state)
     /* 192.0.2.0/24 is reserved for documentation: packets to it vanish or are refused */
     assert_null(cl_pg_connect("host=192.0.2.1 dbname=x user=u", &options, 0, at_once, NULL, &err));
     assert_true(err.class == CL_CANCELLED || err.class == CL_TRANSIENT);
+}
+
+/* A machine that takes connections and never says a word. */
+static void a_silent_server_is_given_up(void **state)
+{
+    (void)state;
+    struct cl_err err;
+    struct cl_pg_options options = {.readonly = false};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    char text[128];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(text, sizeof text, "host=127.0.0.1 port=%d dbname=x user=u", ntohs(address.sin_port));
+    assert_null(cl_pg_connect(text, &options, 150, NULL, NULL, &err));
+    assert_int_equal(err.class, CL_TRANSIENT);
+    assert_non_null(strstr(err.message, "no answer within 150 ms"));
+    close(fd);
+}
+
+static void passwords_are_concealed(void **state)
+{
+    (void)state;
+    char log[] = "it was hunter22 indeed, postgres";
+    free(cl_pg_safe_conninfo("user=u password=hunter22"));
+    free(cl_pg_safe_conninfo("user=postgres password=postgres"));
+    log[cl_redact(log, strlen(log))] = '\0';
+    assert_string_equal(log, "it was *** indeed, postgres");
 }
 
 /* ---------------------------------------------------------------- with a server */
@@ -220,6 +256,8 @@ int main(void)
         cmocka_unit_test(an_unreadable_conninfo_tells_no_secret),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(connecting_can_be_stopped),
+        cmocka_unit_test(a_silent_server_is_given_up),
+        cmocka_unit_test(passwords_are_concealed),
         cmocka_unit_test(wrong_password),
         cmocka_unit_test(known_settings),
         cmocka_unit_test(errors_of_a_session),
