@@ -36,7 +36,7 @@ GEN      := $(BUILD)/embedded
 UNIT     := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(UNIT:%.c=$(BUILD)/%)
 
-# V=1 shows the commands, and every test's own output.
+# V=1 shows the commands; with test and asan, every test's own output.
 Q := $(if $(V),,@)
 
 all: cloner
@@ -72,12 +72,12 @@ unit: $(UNIT_BIN)
 
 # One test alone: make test ONLY=tests/bindings/db_test.lua
 test: build/.have-build build/.have-test
-	$(Q)$(MAKE) --no-print-directory VARIANT=test build/test/cloner unit
+	$(Q)$(MAKE) --no-print-directory V= VARIANT=test build/test/cloner unit
 	$(Q)V='$(V)' tests/run.sh test $(ONLY)
 
 # The same under AddressSanitizer, LeakSanitizer and UBSan.
 asan: build/.have-build build/.have-test
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan build/asan/cloner unit
+	$(Q)$(MAKE) --no-print-directory V= VARIANT=asan build/asan/cloner unit
 	$(Q)V='$(V)' tests/run.sh asan $(ONLY)
 
 # The sample platform. SCALE=100: five million rows in the source tenant.
@@ -98,7 +98,7 @@ check: build/.have-check build/.have-build build/.have-test
 
 # The C tests under valgrind (the sanitizers see most of it faster: make asan).
 valgrind: build/.have-build build/.have-test build/.have-valgrind
-	$(Q)$(MAKE) --no-print-directory VARIANT=test build/test/cloner unit
+	$(Q)$(MAKE) --no-print-directory V= VARIANT=test build/test/cloner unit
 	$(Q)V='$(V)' RUN_UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' \
 	    tests/run.sh test $(or $(ONLY),$(UNIT:%.c=build/test/%))
 

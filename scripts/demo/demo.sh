@@ -8,11 +8,6 @@ set -eu
 # shellcheck source=scripts/demo/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-scale=${1:-1}
-case $scale in
-'' | *[!0-9]* | 0) die "SCALE is a whole number from 1, not '$scale'" ;;
-esac
-
 source_ctx=Cust26759
 target_ctx=Cust26760
 started=no
@@ -50,10 +45,12 @@ trap 'exit 143' TERM
 
 if platform_running; then
     say "Using the sample platform that is up already (make down stops it)."
+    scale=$(platform_scale "${1:-}")
     platform_start "$scale"
 else
-    started=yes
     # From scratch: the older test environment is to be there to be replaced.
+    scale=$(platform_scale "${1:-1}")
+    started=yes
     rm -f "$demo/built"
     platform_start "$scale"
 fi
@@ -65,7 +62,8 @@ say "\$ ./cloner scripts/clone.lua source=$source_ctx target=$target_ctx"
 status=0
 ./cloner scripts/clone.lua "source=$source_ctx" "target=$target_ctx" || status=$?
 if [ "$status" -ne 0 ]; then
-    echo "demo: the clone ended with exit code $status; logs are in build/demo/log" >&2
+    echo "demo: the clone ended with exit code $status; logs are in build/demo/log." >&2
+    echo "demo: what it did is kept: make up, ./cloner list, ./cloner resume" >&2
     exit "$status"
 fi
 

@@ -32,7 +32,16 @@ platform_fingerprint() {
     { echo "scale $1" && cat "$sql"/*.sql "$sql"/*.sh; } | sha256sum | cut -d' ' -f1
 }
 
-# secret NAME: makes a random secret unless there is one, prints its file.
+# The scale asked for; without one that of the platform which is there, else 1.
+platform_scale() {
+    local scale=${1:-$(cat "$demo/scale" 2>/dev/null || echo 1)}
+    case $scale in
+    '' | *[!0-9]* | 0) die "SCALE is a whole number from 1, not '$scale'" ;;
+    esac
+    echo "$scale"
+}
+
+# make_secret NAME: makes a random secret unless there is one, prints its file.
 make_secret() {
     local file=$secrets/$1
     [ -s "$file" ] || (umask 077 && random_word >"$file")
@@ -258,20 +267,15 @@ services_start() {
 }
 
 services_stop() {
-    local pid
-    pid=$(services_pid) || { rm -f "$demo/services.pid" && return 0; }
-    kill "$pid" 2>/dev/null || true
-    wait_gone "$pid" 10 || kill -KILL "$pid" 2>/dev/null || true
+    local pid deadline=$((SECONDS + 10))
+    if pid=$(services_pid); then
+        kill "$pid" 2>/dev/null || true
+        while services_pid >/dev/null; do
+            [ "$SECONDS" -lt "$deadline" ] || kill -KILL "$pid" 2>/dev/null || true
+            sleep 0.05
+        done
+    fi
     rm -f "$demo/services.pid"
-}
-
-# wait_gone PID SECONDS
-wait_gone() {
-    local deadline=$((SECONDS + $2))
-    while kill -0 "$1" 2>/dev/null; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.05
-    done
 }
 
 # Ports change from start to start: tell those who wrote them down.
@@ -307,6 +311,7 @@ platform_build() {
     psql_role test1 cloner superuser
     make_control_plane
     make_tenants "$scale"
+    echo "$scale" >"$demo/scale"
     platform_fingerprint "$scale" >"$demo/built"
     say "Built the sample platform in $((SECONDS - began)) s (scale $scale)."
 }

@@ -7,15 +7,11 @@ set -eu
 # shellcheck source=scripts/demo/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-scale=${1:-1}
-case $scale in
-'' | *[!0-9]* | 0) die "SCALE is a whole number from 1, not '$scale'" ;;
-esac
-
+scale=$(platform_scale "${1:-}")
 platform_start "$scale"
 arm_tasks Cust26760
 
-say "The sample platform is up: configuration in build/demo/cloner.conf"
+say "The sample platform is up: configuration in ${config#"$root"/}"
 say "  registry, production   127.0.0.1:$(cluster_port "$demo/prod1")"
 say "  test tenants           127.0.0.1:$(cluster_port "$demo/test1")"
 say "  services               http://127.0.0.1:$(cat "$demo/services.port")"

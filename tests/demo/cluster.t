@@ -50,7 +50,7 @@ ok 'it listens on loopback alone' same "$(listens)" '127.0.0.1'
 # After SIGKILL the lock file stays behind, and its pid may belong to anybody by now.
 kill -KILL "$pid"
 deadline=$((SECONDS + 30))
-while kill -0 "$pid" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do :; done
+until stopped "$dir" || [ "$SECONDS" -ge "$deadline" ]; do :; done
 ok 'a killed server is seen as gone' stopped "$dir"
 sed -i "1s/.*/$$/" "$dir/data/postmaster.pid"
 ok 'somebody else with its pid is not the server' stopped "$dir"
