@@ -62,7 +62,7 @@ end
 
 local PROGRESS_MS = 500 -- between two calls of progress
 
-local SCAN_FIELDS = { dsn = "string", password = true, rules = "userdata", jobs = "number",
+local SCAN_FIELDS = { dsn = true, password = true, rules = "userdata", jobs = "number",
   tables = "table", progress = "function" }
 
 --- Reads every text-like column of a database in one snapshot and counts the addresses that the
@@ -79,7 +79,7 @@ function M.scan(spec)
   end
   if not spec.dsn then error("scan: 'dsn' is missing", 2) end
   local rules = spec.rules or M.rules()
-  local job <close> = core.scan(spec.dsn, spec.password and secret.reveal(spec.password), rules,
+  local job <close> = core.scan(secret.reveal(spec.dsn), spec.password and secret.reveal(spec.password), rules,
     spec.jobs or 2, spec.tables)
   local done, result
   repeat

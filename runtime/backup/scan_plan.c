@@ -113,8 +113,8 @@ static bool add_objects(struct scan_plan *plan, PGconn *conn, struct cl_err *err
     } objects[] = {
         {"large objects", "SELECT count(*) FROM pg_largeobject_metadata"},
         {"comments",
-         "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384" NOT_OF_EXTENSION(
-             "d.classoid", "d.objoid")},
+         "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384 "
+         "AND d.classoid <> 'pg_extension'::regclass" NOT_OF_EXTENSION("d.classoid", "d.objoid")},
         {"functions", "SELECT count(*) FROM pg_proc p WHERE p.oid >= 16384" NOT_OF_EXTENSION(
                           "'pg_proc'::regclass", "p.oid")},
         {"view definitions",

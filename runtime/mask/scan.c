@@ -16,27 +16,42 @@ static bool is_hit(unsigned char a, unsigned char b)
            (a == 0xEF && b == 0xBC);
 }
 
+/* Does any of the 16 bytes at p, each with the byte after it, make a hit? Reads 17 bytes. */
+static bool any_hit(const char *p)
+{
+    lanes a, b;
+    memcpy(&a, p, LANES);
+    memcpy(&b, p + 1, LANES);
+    lanes hit = (lanes)((a == '@') | ((a == '4') & (b == '0')) | ((a == '6') & (b == '4')) |
+                        ((a == '&') & (b == 'c')) | ((a == 0xEF) & (b == 0xBC)));
+    halves any = (halves)hit;
+    return any[0] | any[1];
+}
+
+/* Is there a hit in s[pos, n), fewer than 17 bytes and the last ones of s? */
+static bool tail_hit(const char *s, size_t n, size_t pos)
+{
+    if (n > LANES) { /* the last 17 bytes: some were looked at before */
+        return any_hit(s + n - LANES - 1) || s[n - 1] == '@';
+    }
+    char copy[LANES + 1] = {0};
+    memcpy(copy, s + pos, n - pos);
+    return any_hit(copy);
+}
+
 /* The first hit at or after pos; n when there is none. */
 static size_t find_hit(const char *s, size_t n, size_t pos)
 {
-    while (n - pos > LANES) { /* the neighbour of the last lane must exist */
-        lanes a, b;
-        memcpy(&a, s + pos, LANES);
-        memcpy(&b, s + pos + 1, LANES);
-        lanes hit = (lanes)((a == '@') | ((a == '4') & (b == '0')) | ((a == '6') & (b == '4')) |
-                            ((a == '&') & (b == 'c')) | ((a == 0xEF) & (b == 0xBC)));
-        halves any = (halves)hit;
-        if (any[0] | any[1]) {
-            break;
-        }
+    while (n - pos > LANES && !any_hit(s + pos)) {
         pos += LANES;
     }
-    for (; pos < n; pos++) {
-        if (is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
-            return pos;
-        }
+    if (n - pos <= LANES && !tail_hit(s, n, pos)) {
+        return n;
     }
-    return n;
+    while (pos < n && !is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
+        pos++;
+    }
+    return pos;
 }
 
 bool cl_mask_candidate(const char *s, size_t n)

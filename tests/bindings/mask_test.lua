@@ -1,0 +1,221 @@
+-- mask: rules and single values, then whole databases with and without real addresses in them.
+local t = require "tap"
+local crypto = require "crypto"
+local db = require "db"
+local json = require "json"
+local mask = require "mask"
+local secret = require "secret"
+local time = require "time"
+
+local SINK = "@mailinator.com"
+local DSN = secret.reveal(secret "env:TEST_DSN")
+
+t.test("email follows the rule", function()
+  t.eq(mask.email("john.doe@company.com"), "john.doe_company.com" .. SINK)
+  t.eq(mask.email("john.doe@company.com", "test.example"), "john.doe_company.com@test.example")
+  t.eq(mask.email("john.doe_company.com" .. SINK), "john.doe_company.com" .. SINK)
+  t.eq(mask.email("no address\0 here"), "no address\0 here")
+  local rules = mask.rules { sink_domain = "sink.example", allow = { "Own.example" } }
+  t.eq(mask.email("a@own.example b@x.own.example c@c.no", rules),
+    "a@own.example b@x.own.example c_c.no@sink.example")
+end)
+
+t.test("find lists what would be masked, decoded", function()
+  t.eq(mask.find("<a@b.no>, c%40d.no, e" .. SINK .. ", @f"), { "a@b.no", "c@d.no" })
+  t.eq(mask.find(mask.email("<a@b.no>, c%40d.no")), {})
+  t.eq(mask.find(""), {})
+end)
+
+t.test("rules describe themselves", function()
+  local rules = mask.rules { allow = { "B.example", "a.example" }, empty = { "crm7.email_item" },
+    keep = { { table = "crm7.associate", column = "username", values = { "a@b.no", "c@d.no" },
+      reason = "sign-in names" } } }
+  local d = rules:describe()
+  t.eq(d.sink_domain, "mailinator.com")
+  t.eq(d.allow, { "a.example", "b.example" })
+  t.eq(d.empty, { "crm7.email_item" })
+  t.eq(d.keep, { { table = "crm7.associate", column = "username", count = 2, reason = "sign-in names" } })
+  t.eq(d.hash, rules:hash())
+  t.eq(#d.hash, 64)
+  t.ok(d.hash ~= mask.rules():hash())
+  t.eq(mask.rules():hash(), mask.rules { sink_domain = "Mailinator.COM", allow = {} }:hash())
+end)
+
+t.test("wrong rules name what is wrong", function()
+  local function refused(spec, match)
+    t.raises(function() mask.rules(spec) end, { class = "invalid", match = match })
+  end
+  refused({ sink_domain = "nodot" }, "nodot")
+  refused({ allow = { "x@y.no" } }, "x@y.no")
+  refused({ sink = "x.no" }, "sink")
+  refused({ allow = "x.no" }, "allow")
+  refused({ keep = { { table = "crm7.a", column = "b", values = {} } } }, "reason")
+  refused({ keep = { { table = "a", column = "b", values = {}, reason = "x" } } }, "schema.table")
+  refused({ empty = { "a" } }, "schema.table")
+  local twice = { table = "crm7.a", column = "b", values = {}, reason = "x" }
+  refused({ keep = { twice, twice } }, "twice")
+end)
+
+-- ---------------------------------------------------------------- databases
+
+--- A new database and its connection string; both end with the test.
+local function fresh(sql)
+  local name = "mask_" .. crypto.uuid():gsub("-", "")
+  do
+    local admin <close> = db.connect { dsn = DSN }
+    admin:exec("CREATE DATABASE " .. db.ident(name))
+  end
+  local dsn = DSN:gsub("dbname=%S+", "dbname=" .. name)
+  local conn <close> = db.connect { dsn = dsn }
+  conn:script(sql)
+  return setmetatable({ dsn = dsn, name = name }, { __close = function()
+    local admin <close> = db.connect { dsn = DSN }
+    admin:exec(("DROP DATABASE %s WITH (FORCE)"):format(db.ident(name)))
+  end })
+end
+
+local LEAKY = [[
+  CREATE EXTENSION citext; CREATE EXTENSION hstore;
+  CREATE DOMAIN mail AS varchar(100); CREATE DOMAIN doc AS jsonb;
+  CREATE TYPE card AS (id int, note text);
+  CREATE TYPE span AS RANGE (subtype = text);
+  CREATE TABLE t (id int, c_text text, c_varchar varchar(50), c_char char(20), c_name name, c_citext citext,
+    c_json json, c_jsonb jsonb, c_key jsonb, c_xml xml, c_hstore hstore, c_domain mail, c_doc doc,
+    c_array text[], c_varchars varchar(30)[], c_card card, c_cards card[], c_mails mail[], c_span span,
+    c_vector tsvector, c_bytes bytea, c_uuid uuid, c_time timestamptz, c_number numeric);
+  INSERT INTO t VALUES (1, 'x <text@a.no>', 'varchar@a.no', 'char@a.no', 'name@a.no', 'citext@a.no',
+    '{"k":"json\u0040a.no"}', '{"k":[{"d":"jsonb@a.no"}]}', '{"key@a.no":1}', '<a b="xml@a.no"/>',
+    'm=>hstore@a.no', 'domain@a.no', '["doc@a.no"]', '{"array@a.no","second@a.no"}', '{varchars@a.no}',
+    row(1, 'card@a.no'), array[row(1, 'cards@a.no')::card], '{mails@a.no}', '[span@a.no,)',
+    'vector@a.no', 'bytes@a.no', gen_random_uuid(), now(), 1.5);
+  INSERT INTO t (id) VALUES (2);
+  CREATE SCHEMA "Odd ""Schema";
+  CREATE TABLE "Odd ""Schema"."Ta.ble" (id int, "Co""l" text);
+  INSERT INTO "Odd ""Schema"."Ta.ble" VALUES (1, 'a@b.no'), (2, 'a@b.no c@D.no');
+  CREATE TABLE part (id int, m text) PARTITION BY RANGE (id);
+  CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
+  INSERT INTO part VALUES (1, 'part@a.no');
+  CREATE TABLE parent (m text); CREATE TABLE child () INHERITS (parent);
+  INSERT INTO parent VALUES ('parent@a.no'); INSERT INTO child VALUES ('child@a.no');
+  CREATE MATERIALIZED VIEW copied AS SELECT m FROM part;
+  CREATE VIEW seen AS SELECT m FROM part;
+  COMMENT ON TABLE t IS 'ask comment@a.no';
+  SELECT lo_from_bytea(0, 'large@a.no');
+]]
+
+local function count_in(certificate, name)
+  local count = 0
+  for _, p in ipairs(certificate.places) do
+    if ("%s.%s.%s"):format(p.schema, p.table, p.column) == name then count = count + p.count end
+  end
+  return count
+end
+
+t.test("a scan finds every kind of text, and says what it did not read", function()
+  local leaky <close> = fresh(LEAKY)
+  local c = mask.scan { dsn = leaky.dsn, jobs = 3 }
+  local expected = { ["public.part_1.m"] = 1, ["public.copied.m"] = 1, ["public.parent.m"] = 1,
+    ["public.child.m"] = 1, ['Odd "Schema.Ta.ble.Co"l'] = 3 }
+  for _, kind in ipairs { "text", "varchar", "char", "name", "citext", "json", "jsonb", "key", "xml",
+    "hstore", "domain", "doc", "varchars", "card", "cards", "mails", "span", "vector" } do
+    expected["public.t.c_" .. kind] = 1
+  end
+  expected["public.t.c_array"] = 2
+  local total, found = 0, {}
+  for name, count in pairs(expected) do
+    t.eq(count_in(c, name), count, name)
+    total = total + count
+  end
+  for _, p in ipairs(c.places) do
+    t.ok(p.sample:find("…@", 1, true) and not p.sample:find(p.domain, 1, true), p.sample)
+    found[#found + 1] = p.column .. "/" .. p.domain
+  end
+  t.eq(c.leaks, total)
+  t.like(table.concat(found, " "), 'Co"l/b.no Co"l/d.no')
+  local gaps = {}
+  for _, gap in ipairs(c.not_scanned) do gaps[gap.kind] = gap.name or gap.count end
+  t.eq(gaps, { bytea = "public.t.c_bytes", ["large objects"] = 1, comments = 1,
+    ["view definitions"] = 2, functions = gaps.functions })
+  t.eq(c.scanned.tables, 6)
+  t.eq(c.database.name, leaky.name)
+  t.ok(#c.database.system_identifier > 0 and #c.snapshot > 0)
+  t.eq(c.rules.hash, mask.rules():hash())
+  json.encode(c)
+end)
+
+t.test("a clean database has a clean certificate", function()
+  local clean <close> = fresh([[
+    CREATE TABLE a (m text, j jsonb); CREATE TABLE none (n int); CREATE TABLE hollow (m text);
+    INSERT INTO a SELECT 'john.doe_company.com@mailinator.com, git@host', '{"a":"x@sub.mailinator.com"}'
+      FROM generate_series(1, 1000);
+  ]])
+  local c = mask.scan { dsn = clean.dsn }
+  t.eq(c.leaks, 0)
+  t.eq(c.scanned.tables, 2)
+  t.eq(c.scanned.columns, 3)
+  t.eq(c.scanned.rows, 1000)
+  t.eq(c.scanned.values, 2000)
+  t.eq(json.encode(c.places), "[]")
+  t.eq(mask.scan { dsn = clean.dsn, rules = mask.rules { sink_domain = "other.example" } }.leaks, 2000)
+end)
+
+t.test("kept values are counted, not reported", function()
+  local kept <close> = fresh([[
+    CREATE SCHEMA crm7; CREATE TABLE crm7.associate (username text, email text);
+    INSERT INTO crm7.associate VALUES ('a@b.no', 'a@b.no'), ('c@d.no', NULL), ('e@f.no', NULL);
+  ]])
+  local rules = mask.rules { keep = { { table = "crm7.associate", column = "username",
+    values = { "a@b.no", "c@d.no", "gone@x.no" }, reason = "sign-in names" } } }
+  local c = mask.scan { dsn = kept.dsn, rules = rules }
+  t.eq(c.leaks, 2)
+  t.eq(count_in(c, "crm7.associate.username"), 1)
+  t.eq(count_in(c, "crm7.associate.email"), 1)
+  t.eq(#c.kept, 1)
+  t.eq(c.kept[1].count, 2)
+  t.eq(c.kept[1].reason, "sign-in names")
+end)
+
+t.test("only the tables named are read", function()
+  local some <close> = fresh("CREATE TABLE a (m text); CREATE TABLE b (m text);" ..
+    "INSERT INTO a VALUES ('a@a.no'); INSERT INTO b VALUES ('b@b.no')")
+  t.eq(mask.scan { dsn = some.dsn, tables = { "public.b" } }.leaks, 1)
+  t.eq(mask.scan { dsn = some.dsn, tables = {} }.scanned.tables, 0)
+  t.eq(mask.scan { dsn = some.dsn }.leaks, 2)
+end)
+
+t.test("many domains in one column are counted together past a limit", function()
+  local many <close> = fresh([[CREATE TABLE a (m text);
+    INSERT INTO a SELECT 'x@d' || i || '.no' FROM generate_series(1, 1500) i]])
+  local c = mask.scan { dsn = many.dsn }
+  t.eq(c.leaks, 1500)
+  t.eq(#c.places, 1001)
+end)
+
+t.test("a scan reads one snapshot and leaves nothing behind", function()
+  local one <close> = fresh("CREATE TABLE a (m text); INSERT INTO a VALUES ('a@a.no')")
+  mask.scan { dsn = one.dsn, jobs = 4, progress = function() end }
+  local conn <close> = db.connect { dsn = one.dsn }
+  local left, deadline = 1, time.monotonic() + 10000
+  while left > 0 and time.monotonic() < deadline do -- a server process ends a moment after its client
+    left = conn:value([[SELECT count(*) FROM pg_stat_activity
+      WHERE application_name = 'cloner scan' AND datname = current_database()]])
+    time.sleep(20)
+  end
+  t.eq(left, 0)
+end)
+
+t.test("failures are error objects", function()
+  t.raises(function() mask.scan { dsn = DSN:gsub("dbname=%S+", "dbname=no_such_database") } end,
+    { class = "not_found" })
+  local locked <close> = fresh("CREATE TABLE a (m text); INSERT INTO a VALUES ('not a date');" ..
+    "CREATE ROLE mask_reader_" .. crypto.uuid():gsub("-", "_") .. " LOGIN PASSWORD 'x'")
+  local conn <close> = db.connect { dsn = locked.dsn }
+  local role = conn:value("SELECT rolname FROM pg_roles WHERE rolname LIKE 'mask\\_reader\\_%' LIMIT 1")
+  local dsn = locked.dsn:gsub("user=%S+", "user=" .. role):gsub("password=%S+", "")
+  t.raises(function() mask.scan { dsn = dsn, password = "x" } end,
+    { class = "permission", match = "public%.a" })
+  conn:exec("DROP ROLE " .. db.ident(role))
+  t.raises(function() mask.scan { dsn = DSN, tabels = {} } end, { match = "tabels" })
+end)
+
+t.done()
