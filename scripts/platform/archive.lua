@@ -1,6 +1,6 @@
 -- archive: which verified backups exist, who needs them, and which have had their time.
-local blob = require "blob"
 local registry = require "platform.registry"
+local tenant = require "platform.tenant"
 
 local M = {}
 
@@ -46,7 +46,7 @@ end
 
 --- Deletes an archive's files, then its record.
 function M.remove(config, folder)
-  blob.open("file://" .. folder):delete_all("")
+  tenant.folder(folder):delete_all("")
   registry.use(config, function(conn)
     conn:exec("DELETE FROM registry.archive WHERE folder = $1", folder)
   end)

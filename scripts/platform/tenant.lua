@@ -154,6 +154,12 @@ function M.scram_verifier(password)
     crypto.base64_encode(stored), crypto.base64_encode(server))
 end
 
+--- The store of a folder on this machine.
+---@param path string absolute
+function M.folder(path)
+  return blob.open("file://" .. path:gsub("[^%w/._~-]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
 local function password_file(config, name)
   return "file:" .. config.secrets.folder .. "/" .. name .. ".password"
 end
@@ -200,7 +206,7 @@ function M.restore_password(config, name, run_id)
   local before = read(password_file(config, name) .. ".prev-" .. run_id)
   if not before then return end
   local password = before:match("^%S+")
-  local store = blob.open("file://" .. config.secrets.folder)
+  local store = M.folder(config.secrets.folder)
   if password == NONE then
     store:delete(name .. ".password")
   else

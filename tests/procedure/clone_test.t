@@ -42,7 +42,7 @@ is "2: customer tasks were waited for" "$(in_registry "select count(*) from regi
     where ctx = '$target_ctx' and state in ('queued', 'running')")" 0
 is "2: maintenance began after the last task" "$(in_journal "select s.finished_at >= '$last_task'::timestamptz
     from cloner.step s where run_id = '$run' and step_key = 'enter_maintenance'")" t
-wait $session && fail "2: open sessions were ended" || pass "2: open sessions were ended"
+is "2: open sessions were ended" "$(wait $session && echo went on || echo ended)" ended
 like "2: by an administrator's command" "$(cat "$demo/session")" "terminating connection"
 is "3: nothing was left for the second wait" "$(result wait_tasks tasks)" 0
 
@@ -57,8 +57,7 @@ is "5: the previous database is kept" "$(test1 postgres "select oid from pg_data
 is "5: nothing is left aside" "$(test1 postgres "select count(*) from pg_database where datname ~ '_new_'")" 0
 for table in contact person email appointment text ticket ej_message message_customers document attachment \
     form_submission extension_data; do
-    extra=0
-    is "5: every row of $table" "$(in_target "select count(*) - $extra from crm7.$table")" "$(source_rows $table)"
+    is "5: every row of $table" "$(in_target "select count(*) from crm7.$table")" "$(source_rows $table)"
 done
 is "5: every index and constraint" "$(in_target "select count(*) from pg_indexes where schemaname = 'crm7'" \
     "select count(*) from pg_constraint where connamespace = 'crm7'::regnamespace and convalidated")" \
@@ -126,10 +125,10 @@ is "9: an address masked before stays" "$(in_target "select count(*) from crm7.e
     or email_address like '%mailinator.com_mailinator%'")" 0
 is "9: distinct addresses stay distinct" "$(in_target "select count(distinct lower(email_address)) from crm7.email where type = 0")" \
     "$(in_source "select count(distinct lower(email_address)) from crm7.email where type = 0")"
-kept=ase.odegard@nordlys-handel.example
-is "9: the chosen user keeps the sign-in name" "$(in_target "select count(*) from crm7.associate where username = '$kept'")" 1
-is "9: nobody else does" "$(in_target "select count(*) from crm7.associate where username is not null
-    and username not like '%@mailinator.com' and username <> '$kept'")" 0
+# Two of production's users could sign in to the old test environment: they still can.
+kept=$'ase.odegard@nordlys-handel.example\noyvind.mueller@nordlys-handel.example'
+is "9: the chosen users keep their sign-in names, nobody else" "$(in_target "select username from crm7.associate
+    where username not like '%@mailinator.com' order by 1")" "$kept"
 
 # 10, 16, 18, 19. SuperId
 is "10: registered with its company and serial" "$(in_registry "select company_name, serial_no, test_of from registry.superid_tenant
@@ -143,9 +142,9 @@ is "16: while the users were changed" "$(in_registry "select bool_and(r.id betwe
         and (select max(id) from sample.request where method = 'PATCH' and path = '/tenants/$target_ctx'))
     from sample.request r where r.path like '/scim/v2/$target_ctx/Users%' and r.method <> 'GET'")" t
 is "19: it is normal" "$(in_registry "select state from registry.superid_tenant where ctx = '$target_ctx'")" Normal
-associate=$(in_target "select associate_id from crm7.associate where username = '$kept'")
 is "18: exactly the users with a plan" "$(in_registry "select upn, associate_id, active from registry.superid_user
-    where ctx = '$target_ctx'")" "$kept|$associate|t"
+    where ctx = '$target_ctx' order by 1")" "$(in_target "select username, associate_id, true from crm7.associate
+    where username in ('${kept/$'\n'/"', '"}') order by 1")"
 
 # 11. Templates
 same "11: the template files are production's" <(files_of "$blobs/prod1/templates/$source_ctx") <(files_of "$blobs/test1/templates/$target_ctx")
@@ -174,9 +173,9 @@ is "15: the owner's card too" "$(in_target "select c.name from crm7.contact c jo
     "Test Env - Nordlys Handel AS"
 is "15: the target's licence package" "$(in_target "select count(*), max(licensenumber) filter (where modulename = 'ten-sales')
     from crm7.modulelicense")" "8|2"
-is "17: the plan and every licence it bundles" "$(in_target "select string_agg(m.modulename, ',' order by m.modulename), count(distinct l.associd)
+is "17: the plan and every licence it bundles" "$(in_target "select string_agg(distinct m.modulename, ',' order by m.modulename), count(distinct l.associd)
     from crm7.licenseassoclink l join crm7.modulelicense m on m.modulelicense_id = l.modulelicenseid")" \
-    "sale-cal,selection-cal,ten-sales,user,visible-for,web|1"
+    "sale-cal,selection-cal,ten-sales,user,visible-for,web|2"
 is "21: the registry says what the database says" "$(in_registry "select company_name, serial_no, version from registry.customer
     where ctx = '$target_ctx'")" "$(in_target "select ownercontactname, serialno, version from crm7.company")"
 
