@@ -711,9 +711,10 @@ P:step { "update_company", title = "Update company info",
       return { company_name = target.company_name, serial_no = target.serial_no, version = target.version }
     end)
     local conn <close> = tenant.open(run.config, target)
-    local now = conn:row("SELECT ownercontactname AS company_name, serialno AS serial_no, version FROM crm7.company")
-    registry.update(run.config, target.ctx, now)
-    return now
+    local now = conn:row("SELECT ownercontactname, serialno, version FROM crm7.company")
+    local values = { company_name = now.ownercontactname, serial_no = now.serialno, version = now.version }
+    registry.update(run.config, target.ctx, values)
+    return values
   end,
   undo = function(run)
     local before = run:once_value("before")

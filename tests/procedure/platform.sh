@@ -68,7 +68,8 @@ platform_open() {
     cp -a "$blobs/test1" "$pristine/blobs"
     cp -a "$secrets" "$pristine/secrets"
     PGPASSWORD=$(cat "$demo/prod1/admin") "$(cluster_bin)/pg_dump" -h 127.0.0.1 -U postgres \
-        -p "$(cluster_port "$demo/prod1")" --data-only --disable-triggers registry >"$pristine/registry.sql"
+        -p "$(cluster_port "$demo/prod1")" --data-only --disable-triggers registry \
+        >"$pristine/registry.sql" 2>"$pristine/registry.log"
     cluster_psql "$demo/test1" -d postgres -c "create database pristine template $target_db"
 }
 
