@@ -5,7 +5,7 @@ local M = {}
 
 local function compile(pattern)
   local names = {}
-  local lua = pattern:gsub("[%-%.%+%?%*%^%$%%]", "%%%0"):gsub("{(%w+)}", function(name)
+  local lua = pattern:gsub("[%-%.%+%?%*%^%$%%]", "%%%0"):gsub("{([%w_]+)}", function(name)
     names[#names + 1] = name
     return "([^/]+)"
   end)
