@@ -19,13 +19,18 @@ local function run(verb, options, spec)
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
   local job <close> = core.start(verb, spec)
+  local last
   while true do
     local finished, value = job:wait(options.progress and POLL_MS or nil)
     if finished then
       json.array(value.warnings)
       json.array(value.differences)
+      if last then -- the end is always seen
+        options.progress { done = last.total, total = last.total, bytes = value.bytes, rows = value.rows }
+      end
       return value
     end
+    last = value
     options.progress(value)
   end
 end

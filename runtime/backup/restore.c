@@ -37,6 +37,22 @@ static void *hire(void *arg, struct cl_err *err)
     return restorer;
 }
 
+/* A damaged file often fails as a bad value first: say what is behind it. */
+static void look_again(const struct cl_run *run, const struct cl_part *part, struct cl_err *err)
+{
+    char hex[CL_SHA256_HEX_BYTES];
+    uint64_t bytes;
+    if (err->class != CL_INVALID || strncmp(err->code, "E_ARCHIVE", strlen("E_ARCHIVE")) == 0) {
+        return;
+    }
+    char *file = cl_path_join(run->spec->archive, part->file);
+    if (file && cl_file_sha256(file, hex, &bytes, NULL) && strcmp(hex, part->sha256) != 0) {
+        cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED", "%s was altered: its checksum differs",
+                part->file);
+    }
+    free(file);
+}
+
 static bool work(void *worker, size_t item, struct cl_err *err)
 {
     struct restorer *restorer = worker;
@@ -51,6 +67,9 @@ static bool work(void *worker, size_t item, struct cl_err *err)
         source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source), table,
                                  a->table.format, a->part.raw_bytes, a->part.raw_bytes, err);
     cl_file_source_close(source);
+    if (!ok) {
+        look_again(run, &a->part, err);
+    }
     return ok;
 }
 

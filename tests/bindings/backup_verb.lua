@@ -1,0 +1,31 @@
+-- Runs one verb of backup for backup.t and prints what came of it as JSON:
+--   cloner backup_verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] …
+-- cancel=start gives up at the first sign of life, cancel=rows once rows are moving.
+local backup = require "backup"
+local json = require "json"
+local mask = require "mask"
+
+local args = ...
+local options = {}
+for _, name in ipairs { "source", "target", "archive", "to", "password" } do options[name] = args[name] end
+if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
+if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
+if args.exclude then
+  options.exclude_data = {}
+  for name in args.exclude:gmatch("[^,]+") do table.insert(options.exclude_data, name) end
+end
+local calls, last = 0, nil
+options.progress = function(p)
+  calls, last = calls + 1, p
+  if args.cancel == "start" or args.cancel == "rows" and p.bytes > 0 then error("gave up", 0) end
+end
+
+local ok, result = pcall(backup[args.verb], options)
+if ok then
+  result.progress_calls, result.progress = calls, last
+  print(json.encode(result))
+elseif type(result) == "table" then
+  print(json.encode { class = result.class, code = result.code, message = result.message })
+else
+  print(json.encode { stopped = tostring(result), progress = last })
+end
