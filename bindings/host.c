@@ -252,6 +252,13 @@ static int l_process_started(lua_State *L)
     return 1;
 }
 
+/* host.quit(code): ends the process now, without closing anything */
+static int l_quit(lua_State *L)
+{
+    fflush(NULL);
+    _exit((int)luaL_checkinteger(L, 1));
+}
+
 /* host.identity() -> {host, pid, started, machine}; machine is one boot of one machine, seen from
  * one process id namespace */
 static int l_identity(lua_State *L)
@@ -294,6 +301,7 @@ int luaopen_cl_host(lua_State *L)
                                          {"sha256", l_sha256},
                                          {"embedded", l_embedded},
                                          {"is_public", l_is_public},
+                                         {"quit", l_quit},
                                          {"identity", l_identity},
                                          {"process_started", l_process_started},
                                          {NULL, NULL}};

@@ -77,7 +77,7 @@ local function watch_signals(c)
       if c.interrupts == 1 then
         say("stopping after the current safe point; once more stops now")
       elseif c.interrupts > 2 then
-        os.exit(EXIT.interrupted, false)
+        host.quit(EXIT.interrupted)
       end
     end
   end)

@@ -71,7 +71,8 @@ function M.run(x)
       local released, why = pcall(function()
         x.journal:release(x, outcome == "paused" and "paused" or "ready", e)
       end)
-      if not released and errors.is(why, "lease_lost") then outcome, e = "lost", why end
+      -- What the journal does not know did not happen.
+      if not released then outcome, e = "lost", errors.from(why) end
     end
   end
   x.control:remove(x)

@@ -125,7 +125,14 @@ local function try(self, name, args)
   if not self.conn or not self.conn:is_open() then
     if self.conn then self.conn:close() end
     self.conn = nil
-    self.conn = connect(self.options)
+    local ok, conn = pcall(connect, self.options)
+    if not ok then
+      -- It let us in before, so whatever it says now may pass.
+      local e = errors.wrap(conn, "cannot connect again")
+      e.class = "transient"
+      error(e, 0)
+    end
+    self.conn = conn
   end
   return self.conn:query(statement(name), table.unpack(args, 1, args.n))
 end
@@ -226,6 +233,8 @@ end
 
 function M:run(run_id) return self:call("run_get", run_id)[1] end
 function M:runs(limit) return self:call("run_list", limit) end
+--- The newest run that no other started.
+function M:newest() return self:call("run_newest")[1] end
 function M:find_runs(part) return self:call("run_find", part) end
 function M:unfinished() return self:call("run_unfinished") end
 function M:live_run(target_key) return self:call("run_live", target_key)[1] end

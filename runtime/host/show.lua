@@ -115,7 +115,7 @@ M.show = function(args) return require("engine").verb(function()
   if args.arg1 then
     row = session.find(s.journal, args.arg1)
   else
-    row = s.journal:runs(1)[1]
+    row = s.journal:newest()
     if not row then
       out("no runs yet")
       return 0

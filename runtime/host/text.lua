@@ -10,8 +10,9 @@ function M.fill(template, values)
   end))
 end
 
---- 90061000 -> "25h 01m 01s"; below ten seconds with tenths.
+--- 90061000 -> "25h 01m 01s", 1234 -> "1.2s", 35 -> "35ms".
 function M.duration(ms)
+  if ms < 1000 then return ("%dms"):format(math.floor(ms)) end
   local s = ms / 1000
   if s < 10 then return ("%.1fs"):format(s) end
   s = math.floor(s + 0.5)

@@ -60,7 +60,12 @@ CLONER_SLICE_MS=100 run "$dir/loop.lua"
 is "an endless loop ends" "$status" 1
 
 # --- the journal and the configuration
+cd "$dir" && mv cloner.conf else.conf
 CLONER_CONFIG='' bad 2 "no journal: give --journal" list
+mv else.conf cloner.conf
+CLONER_CONFIG='' run list
+is "./cloner.conf is found" "$status" 0
+cd - > /dev/null || exit 1
 CLONER_CONFIG=/no/such.conf bad 2 "no configuration '/no/such.conf'" list
 printf 'return { journal = os.exit() }\n' > "$dir/bad.conf"
 bad 2 "no globals: 'os'" list --config "$dir/bad.conf"

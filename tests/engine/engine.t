@@ -260,6 +260,33 @@ is "the zombie ends with an error" "$status" 1
 is "the run is the other's" "$(state_of zombie)" succeeded
 is "no step was done twice in the journal" "$(sql "SELECT count(*) FROM cloner.step s JOIN cloner.run r USING (run_id) WHERE r.target_key = 'zombie' AND s.worker_id = (SELECT s2.worker_id FROM cloner.step s2 JOIN cloner.run r2 USING (run_id) WHERE r2.target_key = 'zombie' AND s2.step_key = 'three') AND s.step_key = 'three' AND s.attempts = 2")" 1
 
+# --- the journal goes away for a moment, and for longer than the lease
+reset; knob three silent
+start run "$knobs" key=blip
+ok "a run is on its way while the journal blinks" at_step three
+sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$name' AND application_name LIKE 'cloner %'" > /dev/null
+knob three ok
+finish
+is "a lost connection is made anew" "$status" 0
+
+reset; knob three silent
+CLONER_LEASE_MS=1500 start run "$knobs" key=outage
+ok "a run is on its way while the journal is down" at_step three
+psql -qX "$TEST_DSN" -c "ALTER DATABASE $name ALLOW_CONNECTIONS false" \
+    -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$name'" > /dev/null
+finish
+psql -qX "$TEST_DSN" -c "ALTER DATABASE $name ALLOW_CONNECTIONS true"
+is "past its lease the process gives up" "$status" 1
+reset
+again() { "$CLONER" resume "$(id_of outage)" > "$dir/out" 2> "$dir/err"; }
+ok "and the run can be resumed" until_true 10 again
+
+# --- the view on a terminal
+reset
+script -qec "stty cols 80 rows 24; $CLONER run $knobs key=tty" "$dir/tty" < /dev/null > /dev/null 2>&1
+like "a terminal shows the list" "$(cat "$dir/tty")" "✓  3  three"
+like "and gets its cursor back" "$(tail -5 "$dir/tty")" "\[\?25h"
+
 # --- the invariants at the end
 is "nothing is owned by the dead" "$(sql "SELECT count(*) FROM cloner.run r WHERE state = 'running'")" 0
 is "no secret is in the journal" "$(sql "SELECT count(*) FROM cloner.run WHERE params::text LIKE '%password%'")" 0
