@@ -247,7 +247,8 @@ static bool identify(struct cl_scan *scan, PGconn *conn, struct cl_err *err)
     r->database_oid = cl_pg_value(
         conn, "SELECT oid::text FROM pg_database WHERE datname = current_database()", err);
     r->server_version = cl_pg_value(conn, "SELECT current_setting('server_version')", err);
-    r->last_xid = cl_pg_value(conn, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text", err);
+    r->last_xid =
+        cl_pg_value(conn, "SELECT txid_snapshot_xmax(txid_current_snapshot())::text", err);
     r->system_identifier = cl_pg_value(
         conn,
         "SELECT CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') "

@@ -1,18 +1,14 @@
--- Every column a scan reads, or cannot read, of every user table: text-like types (1 in "reads"),
--- types that may hide text from us (0), the rest left out.
+-- Every column a scan reads ("text"), or cannot read, of every user table. Text-like are the types
+-- that hold text and whatever an extension brings; numbers, dates and the like are left out.
 WITH RECURSIVE kinds (oid, reads) AS (
-    SELECT t.oid,
-           t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype,
-                     'json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'tsvector'::regtype)
-           OR t.typname IN ('citext', 'hstore', 'ltree', 'lquery')
+    SELECT t.oid, t.oid <> 'bytea'::regtype
       FROM pg_type t
       JOIN pg_namespace n ON n.oid = t.typnamespace
      WHERE t.typtype = 'b'
        AND t.typcategory <> 'A'
-       AND (t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype,
-                      'json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'tsvector'::regtype,
-                      'bytea'::regtype)
-            OR n.nspname <> 'pg_catalog')
+       AND (n.nspname <> 'pg_catalog'
+            OR t.typname IN ('text', 'varchar', 'bpchar', 'name', 'json', 'jsonb', 'jsonpath', 'xml',
+                             'tsvector', 'tsquery', 'bytea'))
     UNION
     SELECT t.oid, k.reads
       FROM kinds k
@@ -21,8 +17,8 @@ WITH RECURSIVE kinds (oid, reads) AS (
         OR (t.typcategory = 'A' AND t.typelem = k.oid)
         OR (t.typtype = 'r'
             AND EXISTS (SELECT FROM pg_range r WHERE r.rngtypid = t.oid AND r.rngsubtype = k.oid))
-        OR (t.typtype = 'm'
-            AND EXISTS (SELECT FROM pg_range r WHERE r.rngmultitypid = t.oid
+        OR (t.typtype = 'm' -- rngmultitypid came with version 14, hence the detour by JSON
+            AND EXISTS (SELECT FROM pg_range r WHERE to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
                                                  AND r.rngtypid = k.oid))
         OR (t.typtype = 'c'
             AND EXISTS (SELECT FROM pg_attribute a

@@ -136,8 +136,8 @@ void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t li
     struct cl_token t;
     for (size_t pos = 0; cl_mask_next(mask, s, n, pos, &t); pos = t.next) {
         if (t.leak) {
-            size_t upto = t.quoted ? t.close : t.local;
-            cl_buf_add(out, s + done, upto - done);
+            size_t end = t.quoted ? t.close : t.local;
+            cl_buf_add(out, s + done, end - done);
             put_token(&r, &t);
             done = t.tail;
             *changed = true;

@@ -215,7 +215,7 @@ t.test("failures are error objects", function()
   t.raises(function() mask.scan { dsn = dsn, password = "x" } end,
     { class = "permission", match = "public%.a" })
   conn:exec("DROP ROLE " .. db.ident(role))
-  t.raises(function() mask.scan { dsn = DSN, tabels = {} } end, { match = "tabels" })
+  t.raises(function() mask.scan { dsn = DSN, table_names = {} } end, { match = "table_names" })
 end)
 
 t.done()
