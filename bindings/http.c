@@ -161,9 +161,12 @@ static const char *text_field(lua_State *L, int idx, const char *name, size_t *n
 
 static int int_field(lua_State *L, int idx, const char *name)
 {
-    lua_getfield(L, idx, name);
-    lua_Integer value = luaL_optinteger(L, -1, 0);
-    luaL_argcheck(L, value >= 0 && value <= 24 * 3600 * 1000, idx, name);
+    int is_integer = 1;
+    lua_Integer value = 0;
+    if (lua_getfield(L, idx, name) != LUA_TNIL) {
+        value = lua_tointegerx(L, -1, &is_integer);
+    }
+    luaL_argcheck(L, is_integer && value >= 0 && value <= 24 * 3600 * 1000, idx, name);
     lua_pop(L, 1);
     return (int)value;
 }

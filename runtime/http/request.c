@@ -9,6 +9,7 @@
 #include "exchange.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,8 +19,20 @@ enum { DEFAULT_TIMEOUT_MS = 60 * 1000, DEFAULT_CONNECT_TIMEOUT_MS = 10 * 1000, U
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode global_rc;
 
+/* A peer that closes its end must be an error, not a signal, and writes through TLS cannot ask for
+ * that one by one. A handler somebody installed stays. */
+static void ignore_sigpipe(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &action, NULL);
+    }
+}
+
 static void global_init(void)
 {
+    ignore_sigpipe();
     global_rc = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 

@@ -1,5 +1,6 @@
 /* http: what an answer means, and exchanges with a server that is not there. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -369,6 +370,16 @@ static void streams_go_both_ways(void **state)
     MHD_stop_daemon(d);
 }
 
+/* A server that closes while we write through TLS must not end the program. */
+static void sigpipe_does_not_kill(void **state)
+{
+    (void)state;
+    struct cl_err err;
+    struct cl_http_session *s = cl_http_session_new(&err);
+    assert_int_equal(raise(SIGPIPE), 0);
+    cl_http_session_free(s);
+}
+
 static void an_answer_past_the_limit_is_refused(void **state)
 {
     (void)state;
@@ -470,6 +481,7 @@ int main(void)
         cmocka_unit_test(the_oldest_value_makes_room),
         cmocka_unit_test(bodies_and_headers_go_both_ways),
         cmocka_unit_test(streams_go_both_ways),
+        cmocka_unit_test(sigpipe_does_not_kill),
         cmocka_unit_test(an_answer_past_the_limit_is_refused),
         cmocka_unit_test(a_dropped_connection_is_transient),
         cmocka_unit_test(silence_is_a_timeout),
