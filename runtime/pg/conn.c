@@ -525,16 +525,6 @@ bool cl_pg_conn_is_open(const struct cl_pg_conn *c)
     return c->pg != NULL;
 }
 
-bool cl_pg_conn_is_busy(const struct cl_pg_conn *c)
-{
-    return c->op != OP_NONE || c->copy != COPY_NONE;
-}
-
-bool cl_pg_conn_in_copy(const struct cl_pg_conn *c)
-{
-    return c->copy != COPY_NONE;
-}
-
 PGTransactionStatusType cl_pg_conn_transaction(const struct cl_pg_conn *c)
 {
     return c->pg ? PQtransactionStatus(c->pg) : PQTRANS_UNKNOWN;

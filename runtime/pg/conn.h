@@ -42,8 +42,6 @@ bool cl_pg_conn_connect(struct cl_pg_conn *c, const char *conninfo,
                         const struct cl_pg_options *options, int timeout_ms, struct cl_err *err);
 
 bool cl_pg_conn_is_open(const struct cl_pg_conn *c);
-bool cl_pg_conn_is_busy(const struct cl_pg_conn *c); /* an operation runs, or a COPY is under way */
-bool cl_pg_conn_in_copy(const struct cl_pg_conn *c); /* between the pieces of a COPY */
 PGTransactionStatusType cl_pg_conn_transaction(const struct cl_pg_conn *c);
 
 struct cl_pg_params {
