@@ -61,9 +61,14 @@ platform_open() {
     demo=$TEST_TMP/$1
     secrets=$demo/secrets blobs=$demo/blobs config=$demo/cloner.conf
     out=$demo/out pristine=$demo/pristine
+    local cluster
     export CLONER_CONFIG=$config
     trap platform_stop EXIT
     platform_start "${SCALE:-1}" >/dev/null
+    # What is killed here is cloner: the servers need not survive a power cut.
+    for cluster in prod1 test1; do
+        $cluster postgres "alter system set fsync = off" "select pg_reload_conf()" >/dev/null
+    done
     mkdir -p "$pristine"
     cp -a "$blobs/test1" "$pristine/blobs"
     cp -a "$secrets" "$pristine/secrets"
