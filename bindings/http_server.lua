@@ -61,7 +61,8 @@ local function handle(handler, raw)
     error(e, 0)
   end
   local path = raw.target:match("^[^?]*")
-  log.error(("http server: %s %s: %s"):format(raw.method, path, errors.from(e).message))
+  local message = errors.from(e).message:gsub("%s*\n%s*", " ")
+  log.error(("http server: %s %s: %s"):format(raw.method, path, message))
   raw.incoming:answer(500, { "Content-Type: application/json" }, '{"error":"internal error"}')
 end
 
