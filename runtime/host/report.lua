@@ -61,7 +61,7 @@ function M.progress_text(p)
   local line
   if done and p.total and p.total > 0 then
     line = done .. " of " .. show(math.floor(p.total))
-  else
+  elseif p.done and p.done > 0 then
     line = done
   end
   if line and p.unit and p.unit ~= "bytes" then line = line .. " " .. p.unit end

@@ -88,7 +88,9 @@ function M:draw(force)
   for _, line in ipairs(self.above or {}) do out[#out + 1] = line .. "\n" end
   self.above = nil
   local steps = x.program.steps
-  local first, last = window(#steps, self.current or 1, math.max(3, rows - 4))
+  -- The last picture may scroll: nothing is drawn over it.
+  local room = self.closed and #steps or math.max(3, rows - 4)
+  local first, last = window(#steps, self.current or 1, room)
   out[#out + 1] = fit(("%s  (run %s, %s)"):format(require("program").title(x.program),
     x.run_id:sub(-12), text.duration(now - self.began)), columns - 1) .. "\n"
   for i = first, last do out[#out + 1] = line_of(self, x, i, steps[i], columns) .. "\n" end
