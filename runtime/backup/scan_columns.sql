@@ -1,6 +1,20 @@
 -- Every column a scan reads ("text"), or cannot read, of every user table. Text-like are the types
 -- that hold text and whatever an extension brings; numbers, dates and the like are left out.
-WITH RECURSIVE kinds (oid, reads) AS (
+WITH RECURSIVE parts (whole, part) AS MATERIALIZED ( -- what a type is made of, one level deep
+    SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
+    UNION ALL
+    SELECT oid, typelem FROM pg_type WHERE typcategory = 'A'
+    UNION ALL
+    SELECT rngtypid, rngsubtype FROM pg_range
+    UNION ALL -- rngmultitypid came with version 14, hence the detour by JSON
+    SELECT (to_jsonb(r) ->> 'rngmultitypid')::oid, r.rngtypid FROM pg_range r
+    UNION ALL
+    SELECT t.oid, a.atttypid
+      FROM pg_type t
+      JOIN pg_attribute a ON a.attrelid = t.typrelid
+     WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+),
+kinds (oid, reads) AS (
     SELECT t.oid, t.oid <> 'bytea'::regtype
       FROM pg_type t
       JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -10,20 +24,9 @@ WITH RECURSIVE kinds (oid, reads) AS (
             OR t.typname IN ('text', 'varchar', 'bpchar', 'name', 'json', 'jsonb', 'jsonpath', 'xml',
                              'tsvector', 'tsquery', 'bytea'))
     UNION
-    SELECT t.oid, k.reads
+    SELECT p.whole, k.reads
       FROM kinds k
-      JOIN pg_type t
-        ON (t.typtype = 'd' AND t.typbasetype = k.oid)
-        OR (t.typcategory = 'A' AND t.typelem = k.oid)
-        OR (t.typtype = 'r'
-            AND EXISTS (SELECT FROM pg_range r WHERE r.rngtypid = t.oid AND r.rngsubtype = k.oid))
-        OR (t.typtype = 'm' -- rngmultitypid came with version 14, hence the detour by JSON
-            AND EXISTS (SELECT FROM pg_range r WHERE to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
-                                                 AND r.rngtypid = k.oid))
-        OR (t.typtype = 'c'
-            AND EXISTS (SELECT FROM pg_attribute a
-                         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-                           AND a.atttypid = k.oid))
+      JOIN parts p ON p.part = k.oid
 ),
 known AS (SELECT oid, bool_or(reads) AS reads FROM kinds GROUP BY oid)
 SELECT n.nspname, c.relname, a.attname,
