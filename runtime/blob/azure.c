@@ -10,16 +10,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-struct reader {
-    struct cl_azure_store *store;     /* borrowed */
-    struct cl_blob_item item;         /* name, and the ETag once known */
-    struct cl_http_response response; /* the current part */
-    size_t used;                      /* bytes of it that were read */
-    uint64_t offset;                  /* of the next part */
-    uint64_t size;                    /* of the blob; known after the first part */
-    bool begun;                       /* a part was fetched */
-};
-
 struct cl_azure_store *cl_azure_of(const struct cl_blob_store *store)
 {
     return (struct cl_azure_store *)(uintptr_t)store;
@@ -240,7 +230,7 @@ bool cl_azure_perform(struct cl_azure_store *s, const struct cl_azure_call *call
     }
 }
 
-static bool simple(struct cl_azure_store *s, struct cl_azure_call *call,
+bool cl_azure_send(struct cl_azure_store *s, struct cl_azure_call *call,
                    struct cl_http_response *response, struct cl_err *err)
 {
     bool ok = cl_azure_perform(s, call, response, err);
@@ -375,19 +365,19 @@ bool cl_azure_take_headers(struct cl_blob_item *item, const struct cl_http_respo
 
 /* ---------------------------------------------------------------- one blob */
 
-static bool out_of_memory(const struct cl_blob_store *store, struct cl_err *err)
+bool cl_azure_no_memory(const struct cl_blob_store *store, struct cl_err *err)
 {
     return cl_fail(err, CL_TRANSIENT, "ENOMEM", "%s: out of memory", store->url);
 }
 
-static bool is_missing(const struct cl_err *err)
+bool cl_azure_is_missing(const struct cl_err *err)
 {
     /* A HEAD may come without a code. */
     return err->class == CL_NOT_FOUND &&
            (strcmp(err->code, "BlobNotFound") == 0 || strcmp(err->code, "HTTP_404") == 0);
 }
 
-static bool no_blob(const struct cl_blob_store *store, const char *name, struct cl_err *err)
+bool cl_azure_no_blob(const struct cl_blob_store *store, const char *name, struct cl_err *err)
 {
     return cl_fail(err, CL_NOT_FOUND, "E_NO_BLOB", "%s: there is no blob '%.200s'", store->url,
                    name);
@@ -398,11 +388,11 @@ static bool azure_stat(struct cl_blob_store *store, struct cl_blob_item *item, s
     struct cl_azure_call call = {.method = "HEAD", .name = item->name, .doing = "looking at"};
     struct cl_http_response response;
     cl_http_response_init(&response);
-    bool ok = simple(cl_azure_of(store), &call, &response, err);
+    bool ok = cl_azure_send(cl_azure_of(store), &call, &response, err);
     if (ok) {
-        ok = cl_azure_take_headers(item, &response) || out_of_memory(store, err);
-    } else if (is_missing(err)) {
-        no_blob(store, item->name, err);
+        ok = cl_azure_take_headers(item, &response) || cl_azure_no_memory(store, err);
+    } else if (cl_azure_is_missing(err)) {
+        cl_azure_no_blob(store, item->name, err);
     }
     cl_http_response_fini(&response);
     return ok;
@@ -414,7 +404,7 @@ static bool azure_remove(struct cl_blob_store *store, const char *name, struct c
     struct cl_http_response response;
     cl_http_response_init(&response);
     cl_azure_header(&call, "x-ms-delete-snapshots: include");
-    bool ok = simple(cl_azure_of(store), &call, &response, err) || is_missing(err);
+    bool ok = cl_azure_send(cl_azure_of(store), &call, &response, err) || cl_azure_is_missing(err);
     cl_http_response_fini(&response);
     return ok;
 }
@@ -426,114 +416,6 @@ static bool azure_digest(struct cl_blob_store *store, struct cl_blob_item *item,
     (void)item;
     (void)err;
     return true;
-}
-
-/* ---------------------------------------------------------------- reading */
-
-static void azure_close(struct cl_blob_reader *reader)
-{
-    struct reader *r = (struct reader *)reader;
-    cl_blob_item_fini(&r->item);
-    cl_http_response_fini(&r->response);
-    free(r);
-}
-
-/* Total size from "bytes 0-99/1234", or the length of a whole answer. */
-static uint64_t total_size(const struct cl_http_response *response)
-{
-    char value[128];
-    if (cl_http_header(response, "content-range", value, sizeof value)) {
-        const char *slash = strchr(value, '/');
-        return slash ? strtoull(slash + 1, NULL, 10) : 0;
-    }
-    return response->body.len;
-}
-
-/* Fetches the next part. Each is a request of its own, tried again on its own: a download that
- * breaks off goes on where it was, and the ETag of the first part holds for all. */
-static bool fetch(struct reader *r, struct cl_err *err)
-{
-    struct cl_blob_store *store = &r->store->base;
-    struct cl_azure_call call = {.method = "GET", .name = r->item.name, .doing = "reading"};
-    cl_azure_header(&call, "x-ms-range: bytes=%llu-%llu", (unsigned long long)r->offset,
-                    (unsigned long long)r->offset + CL_AZURE_PART_BYTES - 1);
-    if (r->item.etag) {
-        cl_azure_header(&call, "If-Match: \"%s\"", r->item.etag);
-    }
-    r->used = 0;
-    if (!simple(r->store, &call, &r->response, err)) {
-        if (strcmp(err->code, "InvalidRange") == 0 && r->offset == 0) {
-            cl_buf_reset(&r->response.body); /* an empty blob has no first byte */
-            r->begun = true;
-            return true;
-        }
-        if (strcmp(err->code, "ConditionNotMet") == 0 || strcmp(err->code, "HTTP_412") == 0) {
-            return cl_fail(err, CL_CONFLICT, "E_BLOB_CHANGED",
-                           "%s: blob '%.200s' has changed meanwhile", store->url, r->item.name);
-        }
-        return is_missing(err) ? no_blob(store, r->item.name, err) : false;
-    }
-    char etag[256];
-    if (!r->item.etag && cl_http_header(&r->response, "etag", etag, sizeof etag) &&
-        !cl_azure_take_etag(&r->item, etag)) {
-        return out_of_memory(store, err);
-    }
-    if (!r->begun) {
-        r->size = total_size(&r->response);
-        r->begun = true;
-    }
-    uint64_t due =
-        r->size - r->offset < CL_AZURE_PART_BYTES ? r->size - r->offset : CL_AZURE_PART_BYTES;
-    if (r->response.body.len != due) {
-        return cl_fail(err, CL_TRANSIENT, "E_PARTIAL",
-                       "%s: reading blob '%.200s': got %zu bytes at %llu, expected %llu",
-                       store->url, r->item.name, r->response.body.len,
-                       (unsigned long long)r->offset, (unsigned long long)due);
-    }
-    r->offset += due;
-    return true;
-}
-
-static struct cl_blob_reader *azure_open(struct cl_blob_store *store,
-                                         const struct cl_blob_item *item, struct cl_err *err)
-{
-    struct reader *r = calloc(1, sizeof *r);
-    if (!r) {
-        out_of_memory(store, err);
-        return NULL;
-    }
-    r->store = cl_azure_of(store);
-    cl_http_response_init(&r->response);
-    r->item.name = strdup(item->name);
-    bool ok = r->item.name != NULL;
-    if (ok && item->etag) {
-        r->item.etag = strdup(item->etag);
-        ok = r->item.etag != NULL;
-    }
-    if (!ok) {
-        out_of_memory(store, err);
-    }
-    /* The first part now: that the blob is there is for open to say. */
-    if (!ok || !fetch(r, err)) {
-        azure_close((struct cl_blob_reader *)r);
-        return NULL;
-    }
-    return (struct cl_blob_reader *)r;
-}
-
-static long azure_read(struct cl_blob_reader *reader, void *bytes, size_t n, struct cl_err *err)
-{
-    struct reader *r = (struct reader *)reader;
-    if (r->used == r->response.body.len && r->offset < r->size && !fetch(r, err)) {
-        return -1;
-    }
-    size_t left = r->response.body.len - r->used;
-    n = n < left ? n : left;
-    if (n > 0) {
-        memcpy(bytes, r->response.body.data + r->used, n);
-        r->used += n;
-    }
-    return (long)n;
 }
 
 /* ---------------------------------------------------------------- store */
@@ -559,7 +441,7 @@ static struct cl_blob_store *azure_clone(const struct cl_blob_store *store, stru
 {
     struct cl_azure_store *clone = malloc(sizeof *clone);
     if (!clone) {
-        out_of_memory(store, err);
+        cl_azure_no_memory(store, err);
         return NULL;
     }
     *clone = *cl_azure_of(store);
@@ -608,9 +490,9 @@ const struct cl_blob_driver cl_azure_driver = {
     .list = cl_azure_list,
     .stat = azure_stat,
     .digest = azure_digest,
-    .open = azure_open,
-    .read = azure_read,
-    .close = azure_close,
+    .open = cl_azure_open,
+    .read = cl_azure_read,
+    .close = cl_azure_close,
     .put = cl_azure_put,
     .remove = azure_remove,
     .copy = cl_azure_copy,

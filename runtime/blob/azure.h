@@ -1,6 +1,6 @@
 /*
  * Inside of the Azure driver: azure_open.c (URLs and credentials), azure.c (requests, single
- * blobs), azure_put.c (uploads), azure_list.c (listings), azure_copy.c (copies inside the service).
+ * blobs), azure_get.c, azure_put.c, azure_list.c, and azure_copy.c (copies inside the service).
  *
  * Who owns what: an account's data is made once, never changed and counted by reference; clones of
  * a store share it, and through it the HTTP sessions that are idle.  Everything else belongs to
@@ -87,6 +87,16 @@ void cl_azure_md5(struct cl_azure_call *call, const char *header,
 bool cl_azure_perform(struct cl_azure_store *s, const struct cl_azure_call *call,
                       struct cl_http_response *response, struct cl_err *err);
 
+/* The same, and the call is over. */
+bool cl_azure_send(struct cl_azure_store *s, struct cl_azure_call *call,
+                   struct cl_http_response *response, struct cl_err *err);
+
+/* Did the service say that there is no such blob? (Not: no such container.) */
+bool cl_azure_is_missing(const struct cl_err *err);
+/* Both return false. */
+bool cl_azure_no_blob(const struct cl_blob_store *store, const char *name, struct cl_err *err);
+bool cl_azure_no_memory(const struct cl_blob_store *store, struct cl_err *err);
+
 /* Appends the URL of a blob, without a query. */
 bool cl_azure_url(struct cl_buf *out, const struct cl_azure_account *a, const char *name);
 
@@ -103,6 +113,10 @@ bool cl_azure_list(struct cl_blob_store *store, const char *prefix, struct cl_bl
 bool cl_azure_parse_page(const char *xml, size_t n, const char *prefix, struct cl_blob_items *items,
                          struct cl_buf *marker, struct cl_err *err);
 
+struct cl_blob_reader *cl_azure_open(struct cl_blob_store *store, const struct cl_blob_item *item,
+                                     struct cl_err *err);
+long cl_azure_read(struct cl_blob_reader *reader, void *bytes, size_t n, struct cl_err *err);
+void cl_azure_close(struct cl_blob_reader *reader);
 bool cl_azure_put(struct cl_blob_store *store, struct cl_blob_item *item,
                   const struct cl_blob_source *source, struct cl_err *err);
 bool cl_azure_copy(struct cl_blob_store *to, struct cl_blob_store *from,

@@ -60,9 +60,9 @@ static int by_header_name(const void *a, const void *b)
 
 static void add_ms_headers(struct cl_buf *out, const struct cl_azure_request *r)
 {
-    const char *mine[CL_AZURE_HEADERS_MAX];
+    const char *mine[CL_AZURE_HEADERS_MAX] = {NULL};
     size_t count = 0;
-    for (size_t i = 0; r->headers[i] && i < CL_AZURE_HEADERS_MAX; i++) {
+    for (size_t i = 0; i < CL_AZURE_HEADERS_MAX && r->headers[i]; i++) {
         if (strncasecmp(r->headers[i], "x-ms-", 5) == 0) {
             mine[count++] = r->headers[i];
         }

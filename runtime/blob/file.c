@@ -9,7 +9,6 @@
  * What a file system cannot keep is refused: empty segments ("a//b"), a blob "a" beside "a/b",
  * segments over 255 bytes, names starting with ".cl-".
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,44 +18,23 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "file.h"
 #include "md5.h"
 #include "sidecar.h"
-#include "store.h"
 
-enum { CHUNK_BYTES = 256 * 1024, DEPTH_MAX = 100, PUT_ATTEMPTS = 3, ETAG_BYTES = 64 };
-
-struct file_store {
-    struct cl_blob_store base;  /* first */
-    char root[CL_BLOB_URL_MAX]; /* absolute path, no slash at its end */
-};
+enum { CHUNK_BYTES = 256 * 1024, PUT_ATTEMPTS = 3 };
 
 struct file_reader {
-    struct file_store *store; /* borrowed */
-    char *name;               /* owned; for messages */
-    int fd;                   /* open */
-    char etag[ETAG_BYTES];    /* what it was when opened: it must be that at the end */
+    struct cl_file_store *store;   /* borrowed */
+    char *name;                    /* owned; for messages */
+    int fd;                        /* open */
+    char etag[CL_FILE_ETAG_BYTES]; /* what it was when opened: it must be that at the end */
 };
-
-static struct file_store *of(const struct cl_blob_store *store)
-{
-    return (struct file_store *)(uintptr_t)store;
-}
-
-static bool fail_at(const struct cl_blob_store *store, const char *name, int errnum,
-                    const char *doing, struct cl_err *err)
-{
-    return cl_fail_errno(err, errnum, "%s: %s blob '%.200s'", store->url, doing, name);
-}
 
 static bool no_blob(const struct cl_blob_store *store, const char *name, struct cl_err *err)
 {
     return cl_fail(err, CL_NOT_FOUND, "E_NO_BLOB", "%s: there is no blob '%.200s'", store->url,
                    name);
-}
-
-static bool out_of_memory(const struct cl_blob_store *store, struct cl_err *err)
-{
-    return cl_fail(err, CL_TRANSIENT, "ENOMEM", "%s: out of memory", store->url);
 }
 
 static bool check_name(const struct cl_blob_store *store, const char *name, struct cl_err *err)
@@ -81,117 +59,6 @@ static bool check_name(const struct cl_blob_store *store, const char *name, stru
     }
 }
 
-static void etag_of(const struct stat *st, char out[ETAG_BYTES])
-{
-    snprintf(out, ETAG_BYTES, "%llx-%llx-%llx", (unsigned long long)st->st_ino,
-             (unsigned long long)st->st_size,
-             (unsigned long long)st->st_mtim.tv_sec * 1000000000ULL +
-                 (unsigned long long)st->st_mtim.tv_nsec);
-}
-
-static bool fill(struct cl_blob_item *item, const struct stat *st)
-{
-    char etag[ETAG_BYTES];
-    etag_of(st, etag);
-    free(item->etag);
-    item->etag = strdup(etag);
-    item->size = (uint64_t)st->st_size;
-    item->modified_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
-    item->known = true;
-    return item->etag != NULL;
-}
-
-/* ---------------------------------------------------------------- walking */
-
-static int make_root(const char *root)
-{
-    char path[CL_BLOB_URL_MAX];
-    snprintf(path, sizeof path, "%s", root);
-    for (char *p = path + 1;; p++) {
-        if (*p == '/' || *p == '\0') {
-            char was = *p;
-            *p = '\0';
-            if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-                return errno;
-            }
-            if (was == '\0') {
-                return 0;
-            }
-            *p = was;
-        }
-    }
-}
-
-static int open_root(const struct file_store *s, bool create, int *fd)
-{
-    int rc = create ? make_root(s->root) : 0;
-    if (rc == 0) {
-        *fd = open(s->root[0] ? s->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        rc = *fd < 0 ? errno : 0;
-    }
-    return rc;
-}
-
-/* Enters one folder below *dir, replacing *dir. 0 or an errno; ELOOP for a symbolic link. */
-static int enter(int *dir, const char *segment, bool create)
-{
-    if (create) {
-        if (mkdirat(*dir, segment, 0755) == 0) {
-            fsync(*dir);
-        } else if (errno != EEXIST) {
-            return errno;
-        }
-    }
-    int next = openat(*dir, segment, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (next < 0) {
-        int rc = errno;
-        struct stat st;
-        if (rc == ENOTDIR && fstatat(*dir, segment, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISLNK(st.st_mode)) {
-            rc = ELOOP;
-        }
-        return rc;
-    }
-    close(*dir);
-    *dir = next;
-    return 0;
-}
-
-/* Opens the folder a blob lies in; *base is its file name, inside name. 0 or an errno. */
-static int open_folder(const struct file_store *s, const char *name, bool create, int *dir,
-                       const char **base)
-{
-    int rc = open_root(s, create, dir);
-    const char *p = name;
-    while (rc == 0) {
-        size_t len = strcspn(p, "/");
-        if (p[len] == '\0') {
-            *base = p;
-            return 0;
-        }
-        char segment[CL_BLOB_NAME_MAX + 1];
-        snprintf(segment, sizeof segment, "%.*s", (int)len, p);
-        rc = enter(dir, segment, create);
-        p += len + 1;
-        if (rc != 0) {
-            close(*dir);
-        }
-    }
-    *dir = -1;
-    return rc;
-}
-
-static bool fail_walk(const struct cl_blob_store *store, const char *name, int rc,
-                      const char *doing, struct cl_err *err)
-{
-    if (rc == ELOOP) {
-        return cl_fail(err, CL_PERMISSION, "E_BLOB_SYMLINK",
-                       "%s: %s blob '%.200s': symbolic links are not followed", store->url, doing,
-                       name);
-    }
-    return fail_at(store, name, rc, doing, err);
-}
-
 /* ---------------------------------------------------------------- reading */
 
 /* Opens a blob's file and stats it; not_found when there is none. */
@@ -200,7 +67,7 @@ static int open_blob(struct cl_blob_store *store, const char *name, struct stat 
 {
     int dir;
     const char *base;
-    int rc = open_folder(of(store), name, false, &dir, &base);
+    int rc = cl_file_open_folder(cl_file_of(store), name, false, &dir, &base);
     int fd = -1;
     if (rc == 0) {
         /* O_NONBLOCK: a FIFO must not hold us up before we saw what it is. */
@@ -219,7 +86,7 @@ static int open_blob(struct cl_blob_store *store, const char *name, struct stat 
     } else if (rc == 0) {
         return fd;
     } else {
-        fail_walk(store, name, rc, "opening", err);
+        cl_file_fail_walk(store, name, rc, "opening", err);
     }
     if (fd >= 0) {
         close(fd);
@@ -235,7 +102,7 @@ static bool file_stat(struct cl_blob_store *store, struct cl_blob_item *item, st
         return false;
     }
     close(fd);
-    return fill(item, &st) || out_of_memory(store, err);
+    return cl_file_fill(item, &st) || cl_file_no_memory(store, err);
 }
 
 static struct cl_blob_reader *file_open(struct cl_blob_store *store,
@@ -253,12 +120,12 @@ static struct cl_blob_reader *file_open(struct cl_blob_store *store,
     if (!r || !r->name) {
         free(r);
         close(fd);
-        out_of_memory(store, err);
+        cl_file_no_memory(store, err);
         return NULL;
     }
-    r->store = of(store);
+    r->store = cl_file_of(store);
     r->fd = fd;
-    etag_of(&st, r->etag);
+    cl_file_etag(&st, r->etag);
     if (item->etag && strcmp(item->etag, r->etag) != 0) {
         cl_fail(err, CL_CONFLICT, "E_BLOB_CHANGED", "%s: blob '%.200s' has changed meanwhile",
                 store->url, item->name);
@@ -276,13 +143,13 @@ static long file_read(struct cl_blob_reader *reader, void *bytes, size_t n, stru
         got = read(r->fd, bytes, n);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-        fail_at(&r->store->base, r->name, errno, "reading", err);
+        cl_file_fail(&r->store->base, r->name, errno, "reading", err);
         return -1;
     }
     struct stat st;
     if (got == 0 && fstat(r->fd, &st) == 0) {
-        char etag[ETAG_BYTES];
-        etag_of(&st, etag);
+        char etag[CL_FILE_ETAG_BYTES];
+        cl_file_etag(&st, etag);
         if (strcmp(etag, r->etag) != 0) {
             cl_fail(err, CL_CONFLICT, "E_BLOB_CHANGED",
                     "%s: blob '%.200s' changed while being read", r->store->base.url, r->name);
@@ -307,7 +174,7 @@ static bool file_digest(struct cl_blob_store *store, struct cl_blob_item *item, 
     struct cl_md5 *md5 = cl_md5_new();
     struct cl_blob_reader *reader = NULL;
     if (!chunk || !md5) {
-        out_of_memory(store, err);
+        cl_file_no_memory(store, err);
         goto done;
     }
     reader = file_open(store, item, err);
@@ -332,132 +199,10 @@ done:
     return ok;
 }
 
-/* ---------------------------------------------------------------- listing */
-
-struct walk {
-    struct cl_blob_store *store; /* borrowed */
-    const char *prefix;          /* what names start with */
-    struct cl_blob_items *items; /* filled */
-    struct cl_buf path;          /* of the folder: "" or "a/b/" */
-    struct cl_err *err;          /* of the first failure */
-};
-
-static bool walk_folder(struct walk *w, int dir, int depth);
-
-/* Could a blob at or below path start with the prefix? */
-static bool wanted(const struct walk *w, bool folder)
-{
-    size_t n = strlen(w->prefix);
-    size_t have = w->path.len;
-    return strncmp(cl_buf_str(&w->path), w->prefix, folder && have < n ? have : n) == 0;
-}
-
-static bool walk_file(struct walk *w, int dir, const char *base, const struct stat *st)
-{
-    struct cl_blob_item item = {.name = strdup(cl_buf_str(&w->path))};
-    bool ok = item.name && fill(&item, st);
-    int rc = ok ? cl_sidecar_read(dir, base, &item) : ENOMEM;
-    if (rc != 0) {
-        fail_at(w->store, cl_buf_str(&w->path), rc, "reading the metadata of", w->err);
-    } else if (!cl_blob_items_add(w->items, &item)) {
-        rc = ENOMEM;
-        out_of_memory(w->store, w->err);
-    }
-    cl_blob_item_fini(&item);
-    return rc == 0;
-}
-
-/* One entry; the path already ends with its name. */
-static bool walk_entry(struct walk *w, int dir, const char *base, int depth)
-{
-    struct stat st;
-    const char *path = cl_buf_str(&w->path);
-    if (w->path.failed || depth > DEPTH_MAX) {
-        return cl_fail(w->err, CL_INVALID, "E_BLOB_NAME", "%s: '%.200s…': the path is too long",
-                       w->store->url, path);
-    }
-    if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        /* Deleted since the folder was read. */
-        return errno == ENOENT || fail_at(w->store, path, errno, "looking at", w->err);
-    }
-    if (S_ISREG(st.st_mode)) {
-        return !wanted(w, false) || walk_file(w, dir, base, &st);
-    }
-    if (!S_ISDIR(st.st_mode)) {
-        return !wanted(w, false) ||
-               cl_fail(w->err, CL_PERMISSION, "E_BLOB_SYMLINK",
-                       "%s: '%.200s' is neither a file nor a folder (symbolic links are not "
-                       "followed)",
-                       w->store->url, path);
-    }
-    cl_buf_addc(&w->path, '/');
-    if (!wanted(w, true)) {
-        return true;
-    }
-    int sub = openat(dir, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (sub < 0) {
-        return errno == ENOENT || fail_at(w->store, path, errno, "opening", w->err);
-    }
-    return walk_folder(w, sub, depth + 1);
-}
-
-/* Closes dir. */
-static bool walk_folder(struct walk *w, int dir, int depth)
-{
-    DIR *d = fdopendir(dir);
-    if (!d) {
-        int rc = errno;
-        close(dir);
-        return fail_at(w->store, cl_buf_str(&w->path), rc, "listing", w->err);
-    }
-    bool ok = true;
-    size_t len = w->path.len;
-    while (ok) {
-        errno = 0;
-        struct dirent *e = readdir(d);
-        if (!e) {
-            ok = errno == 0 || fail_at(w->store, cl_buf_str(&w->path), errno, "listing", w->err);
-            break;
-        }
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-            strncmp(e->d_name, CL_BLOB_HIDDEN, strlen(CL_BLOB_HIDDEN)) == 0) {
-            continue;
-        }
-        cl_buf_adds(&w->path, e->d_name);
-        ok = (!w->store->job || cl_job_check(w->store->job, w->err)) &&
-             walk_entry(w, dirfd(d), e->d_name, depth);
-        if (w->path.data) {
-            w->path.len = len;
-            w->path.data[len] = '\0';
-        }
-    }
-    closedir(d);
-    return ok;
-}
-
-/* A folder that is not there holds nothing, as with any prefix. */
-static bool file_list(struct cl_blob_store *store, const char *prefix, struct cl_blob_items *items,
-                      struct cl_err *err)
-{
-    struct walk w = {.store = store, .prefix = prefix, .items = items, .err = err};
-    int dir;
-    int rc = open_root(of(store), false, &dir);
-    if (rc == ENOENT) {
-        return true;
-    }
-    if (rc != 0) {
-        return cl_fail_errno(err, rc, "%s: opening the folder", store->url);
-    }
-    cl_buf_init(&w.path, CL_BLOB_NAME_MAX + 1);
-    bool ok = walk_folder(&w, dir, 0);
-    cl_buf_fini(&w.path);
-    return ok;
-}
-
 /* ---------------------------------------------------------------- writing */
 
 /* Creates a temporary file in the blob's folder. 0 or an errno. */
-static int create_temp(struct file_store *s, const char *name, int *dir, const char **base,
+static int create_temp(struct cl_file_store *s, const char *name, int *dir, const char **base,
                        char temp[64], int *fd)
 {
     int rc = ENOENT;
@@ -470,7 +215,7 @@ static int create_temp(struct file_store *s, const char *name, int *dir, const c
         }
         cl_hex(random, sizeof random, hex);
         snprintf(temp, 64, CL_BLOB_HIDDEN "tmp.%s", hex);
-        rc = open_folder(s, name, true, dir, base);
+        rc = cl_file_open_folder(s, name, true, dir, base);
         if (rc == 0) {
             *fd = openat(*dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
             rc = *fd < 0 ? errno : 0;
@@ -491,7 +236,7 @@ static bool write_content(struct cl_blob_store *store, struct cl_blob_item *item
     char *chunk = malloc(CHUNK_BYTES);
     struct cl_md5 *md5 = cl_md5_new();
     if (!chunk || !md5) {
-        out_of_memory(store, err);
+        cl_file_no_memory(store, err);
         goto done;
     }
     for (;;) {
@@ -507,7 +252,7 @@ static bool write_content(struct cl_blob_store *store, struct cl_blob_item *item
         }
         int rc = cl_write_all(fd, chunk, (size_t)n);
         if (rc != 0) {
-            fail_at(store, item->name, rc, "writing", err);
+            cl_file_fail(store, item->name, rc, "writing", err);
             goto done;
         }
         cl_md5_add(md5, chunk, (size_t)n);
@@ -524,7 +269,7 @@ static bool write_content(struct cl_blob_store *store, struct cl_blob_item *item
     if (!cl_blob_settle_md5(store, item, digest, err)) {
         goto done;
     }
-    ok = fsync(fd) == 0 || fail_at(store, item->name, errno, "syncing", err);
+    ok = fsync(fd) == 0 || cl_file_fail(store, item->name, errno, "syncing", err);
 done:
     cl_md5_free(md5);
     free(chunk);
@@ -563,21 +308,21 @@ static bool file_put(struct cl_blob_store *store, struct cl_blob_item *item,
     int fd = -1;
     char temp[64];
     const char *base;
-    int rc = create_temp(of(store), item->name, &dir, &base, temp, &fd);
+    int rc = create_temp(cl_file_of(store), item->name, &dir, &base, temp, &fd);
     if (rc != 0) {
-        return fail_walk(store, item->name, rc, "creating", err);
+        return cl_file_fail_walk(store, item->name, rc, "creating", err);
     }
     struct stat st;
     bool ok = write_content(store, item, fd, source, err);
     if (ok && fstat(fd, &st) != 0) {
-        ok = fail_at(store, item->name, errno, "looking at", err);
+        ok = cl_file_fail(store, item->name, errno, "looking at", err);
     }
     if (ok) {
-        ok = fill(item, &st) || out_of_memory(store, err);
+        ok = cl_file_fill(item, &st) || cl_file_no_memory(store, err);
     }
     if (ok) {
         rc = publish(dir, temp, base, item);
-        ok = rc == 0 || fail_at(store, item->name, rc, "putting in place", err);
+        ok = rc == 0 || cl_file_fail(store, item->name, rc, "putting in place", err);
     }
     if (!ok) {
         unlinkat(dir, temp, 0);
@@ -588,7 +333,7 @@ static bool file_put(struct cl_blob_store *store, struct cl_blob_item *item,
 }
 
 /* Removes the folders a deleted blob leaves empty, from the innermost. */
-static void prune(struct file_store *s, const char *name)
+static void prune(struct cl_file_store *s, const char *name)
 {
     char path[CL_BLOB_NAME_MAX + 1];
     snprintf(path, sizeof path, "%s", name);
@@ -596,7 +341,7 @@ static void prune(struct file_store *s, const char *name)
         int dir;
         const char *base;
         *slash = '\0';
-        if (open_folder(s, path, false, &dir, &base) != 0) {
+        if (cl_file_open_folder(s, path, false, &dir, &base) != 0) {
             return;
         }
         int rc = unlinkat(dir, base, AT_REMOVEDIR);
@@ -611,12 +356,12 @@ static bool file_remove(struct cl_blob_store *store, const char *name, struct cl
 {
     int dir;
     const char *base;
-    int rc = open_folder(of(store), name, false, &dir, &base);
+    int rc = cl_file_open_folder(cl_file_of(store), name, false, &dir, &base);
     if (rc == ENOENT || rc == ENOTDIR) {
         return true;
     }
     if (rc != 0) {
-        return fail_walk(store, name, rc, "deleting", err);
+        return cl_file_fail_walk(store, name, rc, "deleting", err);
     }
     struct stat st;
     bool folder = fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
@@ -628,9 +373,9 @@ static bool file_remove(struct cl_blob_store *store, const char *name, struct cl
     }
     close(dir);
     if (rc != 0) {
-        return fail_at(store, name, rc, "deleting", err);
+        return cl_file_fail(store, name, rc, "deleting", err);
     }
-    prune(of(store), name);
+    prune(cl_file_of(store), name);
     return true;
 }
 
@@ -638,18 +383,18 @@ static bool file_remove(struct cl_blob_store *store, const char *name, struct cl
 
 static struct cl_blob_store *file_clone(const struct cl_blob_store *store, struct cl_err *err)
 {
-    struct file_store *clone = malloc(sizeof *clone);
+    struct cl_file_store *clone = malloc(sizeof *clone);
     if (!clone) {
-        out_of_memory(store, err);
+        cl_file_no_memory(store, err);
         return NULL;
     }
-    *clone = *of(store);
+    *clone = *cl_file_of(store);
     return &clone->base;
 }
 
 static void file_free(struct cl_blob_store *store)
 {
-    free(of(store));
+    free(cl_file_of(store));
 }
 
 static const struct cl_blob_driver driver = {
@@ -657,7 +402,7 @@ static const struct cl_blob_driver driver = {
     .clone = file_clone,
     .free = file_free,
     .check_name = check_name,
-    .list = file_list,
+    .list = cl_file_list,
     .stat = file_stat,
     .digest = file_digest,
     .open = file_open,
@@ -684,7 +429,7 @@ struct cl_blob_store *cl_blob_file_open(const char *url, const struct cl_blob_op
                                         struct cl_err *err)
 {
     (void)options;
-    struct file_store *s = NULL;
+    struct cl_file_store *s = NULL;
     struct cl_buf path;
     struct cl_buf shown;
     cl_buf_init(&path, CL_BLOB_URL_MAX - 1);

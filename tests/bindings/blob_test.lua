@@ -256,7 +256,7 @@ t.test("file: what is not a URL, a name or an option", function()
   end
   local e = t.raises(function() blob.open("azblob://acme/docs?sv=1&sig=hush") end, { code = "E_BLOB_URL" })
   t.ok(not tostring(e):find("hush"), "a signature is not printed")
-  t.raises(function() blob.open("file:///tmp", { passwrod = "x" }) end, { match = "passwrod" })
+  t.raises(function() blob.open("file:///tmp", { account_key = "x" }) end, { match = "account_key" })
   t.raises(function() open_file("x"):put("a", "b", { metadata = { a = 1 } }) end, { match = "metadata" })
   t.raises(function() open_file("x"):put(".cl-meta.x", "b") end, { code = "E_BLOB_NAME" })
   t.raises(function() open_file("x"):put("a//b", "b") end, { code = "E_BLOB_NAME" })
