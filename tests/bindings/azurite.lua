@@ -26,4 +26,18 @@ function M.create(endpoint, account, container)
       Authorization = ("SharedKey %s:%s"):format(account, signature) } }
 end
 
+--- A signature for a container.
+---@param account string
+---@param container string
+---@param permissions string of "racwdl", in this order
+function M.sas(account, container, permissions)
+  local expiry = "2099-01-01T00:00:00Z"
+  local fields = { permissions, "", expiry, ("/blob/%s/%s"):format(account, container), "", "", "",
+    "2021-12-02", "c", "", "", "", "", "", "", "" }
+  local signature = crypto.base64_encode(crypto.hmac_sha256(crypto.base64_decode(M.keys[account]),
+    table.concat(fields, "\n")))
+  local escaped = signature:gsub("[+/=]", { ["+"] = "%2B", ["/"] = "%2F", ["="] = "%3D" })
+  return ("sv=2021-12-02&sr=c&sp=%s&se=2099-01-01T00%%3A00%%3A00Z&sig=%s"):format(permissions, escaped)
+end
+
 return M

@@ -336,6 +336,24 @@ t.test("azblob: a wrong key, a missing container, a missing account", function()
   t.raises(function() nobody:list() end, { class = "not_found" })
 end)
 
+t.test("azblob: with a signature instead of a key", function()
+  local function signed(name, permissions, prefix)
+    return blob.open(("azblob://acmetmpl/%s/%s"):format(name, prefix),
+      { endpoint = endpoint, sas = "?" .. azurite.sas("acmetmpl", name, permissions) })
+  end
+  local from, to = signed(container, "racwdl", "sas"), signed(other, "racwdl", "sas")
+  from:put("a b", "signed", { metadata = { k = "v" } })
+  t.eq(from:get("a b"), "signed")
+  local r = blob.copy { from = from, to = to }
+  t.eq({ r.copied, r.server_side }, { 1, 1 })
+  local cust = opener("acmecust", container)("sas")
+  r = blob.copy { from = signed(container, "rl", "sas"), to = cust }
+  t.eq({ r.copied, r.server_side }, { 1, 1 })
+  t.eq(cust:stat("a b").metadata, { k = "v" })
+  local e = t.raises(function() signed(container, "rl", "sas"):put("x", "1") end, { class = "permission" })
+  t.ok(not (e.message .. (e.detail or "")):find("sig=", 1, true), "a signature is not printed")
+end)
+
 t.test("azblob: what Azure cannot keep is refused by name", function()
   local s = open_azure("refuse")
   t.raises(function() s:put("a\\b", "1") end, { code = "E_BLOB_NAME" })
