@@ -22,7 +22,7 @@ local OUTCOMES = { succeeded = EXIT.done, undone = EXIT.done, cancelled = EXIT.c
 
 -- Codes that mean: what was typed is wrong.
 local USAGE_CODES = { E_NO_SCRIPT = true, E_SYNTAX = true, E_PARAM = true, E_CONFIG = true,
-  E_NO_RUN = true, E_USAGE = true, E_BUNDLE_SIZE = true, E_TENANT_FILE = true }
+  E_NO_RUN = true, E_USAGE = true, E_BUNDLE_SIZE = true, E_FILE_SIZE = true, E_TENANT_FILE = true }
 local REFUSED_CODES = { E_TARGET_BUSY = true, E_RUN_BUSY = true, E_NEWER_RUN = true }
 
 local function say(line)

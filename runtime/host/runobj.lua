@@ -164,6 +164,15 @@ end
 
 -- ------------------------------------------------------------------ child runs
 
+local STARTS_MAX = 20
+
+--- The memo key and the idempotency key of the n-th child a step starts in one place; a child that
+--- was cancelled or undone is followed by the next.
+local function start_key(x, step, script, opts, n)
+  local key = opts and opts.idempotency_key or (x.run_id .. "/" .. step.name .. "/" .. script)
+  return n == 1 and key or key .. "#" .. n
+end
+
 --- Starts another script of the same folder as a run of its own, or joins the live run with the
 --- same target key. -> its run id
 ---@param opts table|nil {idempotency_key=, target_key=}
@@ -172,22 +181,31 @@ function Run.start(run, script, given, opts)
   if not x.journal.durable then
     errors.raise("invalid", "E_NOT_DURABLE", "only a durable procedure can start runs")
   end
-  opts = opts or {}
-  local key = opts.idempotency_key or (x.run_id .. "/" .. step.name .. "/" .. script)
-  return Run.once(run, "start:" .. key, function()
-    local id, created = x.children.start(x, script, given or {}, {
-      idempotency_key = key, target_key = opts.target_key })
-    x.report:event("child", x, { step = step, child = id, created = created })
-    return { id = id, created = created }
-  end).id
+  for n = 1, STARTS_MAX do
+    local key = start_key(x, step, script, opts, n)
+    local child = Run.once(run, "start:" .. key, function()
+      local id, created = x.children.start(x, script, given or {}, {
+        idempotency_key = key, target_key = opts and opts.target_key })
+      x.report:event("child", x, { step = step, child = id, created = created })
+      return { id = id, created = created }
+    end)
+    local row = x.journal:run(child.id)
+    if not row or row.state ~= "done" or row.result == "succeeded" then return child.id end
+  end
+  errors.raise("conflict", "E_CHILD", ("'%s' was started %d times and never succeeded")
+    :format(script, STARTS_MAX))
 end
 
 --- Did this step's run:start create the child (true), or join one (false)? nil: not started.
 function Run.started(run, script, opts)
   local x, step = of(run)
-  local key = opts and opts.idempotency_key or (x.run_id .. "/" .. step.name .. "/" .. script)
-  local value = Run.once_value(run, "start:" .. key)
-  if value then return value.created, value.id end
+  local last
+  for n = 1, STARTS_MAX do
+    local value = Run.once_value(run, "start:" .. start_key(x, step, script, opts, n))
+    if not value then break end
+    last = value
+  end
+  if last then return last.created, last.id end
 end
 
 --- Waits for a run, whoever executes it, and gives its result. When its process dies, this one

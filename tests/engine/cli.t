@@ -126,6 +126,31 @@ run --json "$knobs" key=json
 like "--json: one object an event" "$out" '"event":"step_done"'
 is "every line is one" "$(grep -vc '^{.*}$' "$dir/out")" 0
 
+# --- what is stored of the scripts
+mkdir -p "$dir/own/lib/deep" "$dir/own/.hidden" "$dir/own/demo"
+cat > "$dir/own/own.lua" <<'LUA'
+local helper = require "lib.deep.helper"
+local P = require("procedure").new { name = "own" }
+P:step { "a", run = function(run) return helper(run) end }
+return P
+LUA
+echo 'return function(run) return { id = run.id } end' > "$dir/own/lib/deep/helper.lua"
+echo 'broken(' | tee "$dir/own/.hidden/x.lua" "$dir/own/demo/x.lua" > "$dir/own/notes.txt"
+run "$dir/own/own.lua"
+is "modules of the bundle are found in folders" "$status" 0
+is "every script below the entry's folder is pinned, but hidden ones and demo/" \
+    "$(sql "SELECT string_agg(path, ' ' ORDER BY path) FROM cloner.script_bundle_module JOIN cloner.run USING (bundle_hash) WHERE name = 'own'")" \
+    "lib/deep/helper.lua own.lua"
+is "by the hash of its bytes" "$(sql "SELECT blob_hash FROM cloner.script_bundle_module WHERE path = 'lib/deep/helper.lua'")" \
+    "$(sha256sum < "$dir/own/lib/deep/helper.lua" | cut -d' ' -f1)"
+echo 'return require "cycle_a"' > "$dir/own/own2.lua"
+echo 'return require "cycle_b"' > "$dir/own/cycle_a.lua"
+echo 'return require "cycle_a"' > "$dir/own/cycle_b.lua"
+bad 1 "module 'cycle_a' requires itself" "$dir/own/own2.lua"
+head -c 1100000 /dev/zero | tr '\0' '-' > "$dir/own/big.lua"
+bad 2 "big.lua' is larger than" "$dir/own/own.lua"
+rm -r "$dir/own"
+
 # --- durable parameters hold no secrets
 printf 'local P = require("procedure").new{name="x", params={d="dsn"}}\nP:step{"a", run=function() end}\nreturn P\n' > "$dir/dsn.lua"
 bad 2 "holds a password" "$dir/dsn.lua" "d=host=x password=y"

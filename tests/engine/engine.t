@@ -244,6 +244,16 @@ run cancel "$(id_of p5)"
 finish
 is "is cancelled with it" "$status|$(sql "SELECT count(*) FROM effect WHERE step = 'undo child'")" "5|1"
 
+reset; knob child wait
+start run "$scripts/parent.lua" key=p6
+ok "a child that somebody cancels" at_step child
+run cancel "$(sql "SELECT run_id FROM cloner.run WHERE name = 'child' AND state = 'running'")"
+finish
+is "pauses its parent" "$status" 4
+reset
+run resume "$(id_of p6)"
+is "which starts another when it is resumed" "$status|$(sql "SELECT count(*) FROM effect WHERE step = 'child'")" "0|1"
+
 # --- a zombie: stopped past its lease, it must write nothing more
 reset; knob three silent
 CLONER_LEASE_MS=1500 start run "$knobs" key=zombie

@@ -65,5 +65,22 @@ torture_undo() {
 torture_undo undo_intent
 torture_undo undo_effect
 
+# A worker that lost its run to a newer owner is fenced off in the target database too.
+sql "TRUNCATE effect"
+CLONER_FAULT=step_intent:1:error run run "$scripts/five.lua" key=fence
+is "an error at a fault point pauses the run" "$status" 4
+id=$(sql "SELECT run_id FROM cloner.run WHERE target_key = 'fence'")
+sql "INSERT INTO cloner_meta.fence VALUES ('$id', 1000)"
+run resume
+is "a stale epoch is refused by the target" "$status" 1
+like "as a lost lease" "$err" "a newer owner of this run"
+is "and wrote nothing there" "$(sql "$effects")" ""
+sql "DELETE FROM cloner_meta.fence WHERE run_id = '$id'"
+run resume
+is "else the run goes on" "$status" 0
+
+CLONER_GC_STRESS=1 run run "$scripts/five.lua" key=gc
+is "a garbage collection at every wait changes nothing" "$status" 0
+
 is "no run is left over" "$(sql "SELECT count(*) FROM cloner.run WHERE state <> 'done'")" 0
 done_testing
