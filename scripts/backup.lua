@@ -14,8 +14,8 @@ local P = require("procedure").new {
   title = "Backup Source Customer",
   params = {
     source = { "tenant", help = "the tenant to back up; only read" },
-    keep_days = { "integer", default = 7, min = 1, max = 3650,
-      help = "older archives are deleted, unless a run still needs them" },
+    keep_days = { "integer", optional = true, min = 1, max = 3650,
+      help = "older archives are deleted, unless a run still needs them; default: the configuration's" },
   },
   target_key = function(params) return "backup:" .. params.source end,
   customise = "source",
@@ -67,9 +67,10 @@ P:step { "verify", title = "Verify every file of it", timeout = "6h",
   end,
 }
 
-P:step { "expire", title = "Delete archives older than ${keep_days} days",
+P:step { "expire", title = "Delete archives that had their time",
   run = function(run)
-    local gone = archive.expired(run.config, run.params.source, run.params.keep_days, folder(run))
+    local days = run.params.keep_days or run.config.archive.keep_days or 7
+    local gone = archive.expired(run.config, run.params.source, days, folder(run))
     for _, old in ipairs(gone) do archive.remove(run.config, old) end
     return { deleted = gone }
   end,

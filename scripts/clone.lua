@@ -20,6 +20,7 @@ local recycle = require "platform.recycle"
 local registry = require "platform.registry"
 local superid = require "platform.superid"
 local tenant = require "platform.tenant"
+local time = require "time"
 local wizard = require "wizard"
 
 local STATE = registry.STATE
@@ -54,6 +55,7 @@ local P = require("procedure").new {
   },
   target_key = function(params) return params.target end,
   preflight = wizard.preflight,
+  summary = wizard.summary,
 }
 
 -- What the steps share ---------------------------------------------------------------------------
@@ -139,7 +141,8 @@ P:step { "enter_maintenance", title = "Wait for customer tasks, enter offline ma
     local tasks = drain(run)
     registry.update(run.config, target.ctx, { state = STATE.offline_maintenance })
     tenant.revoke_connect(admin, target.database_name)
-    return { tasks = tasks, sessions = tenant.close_sessions(admin, target.database_name) }
+    return { tasks = tasks, sessions = tenant.close_sessions(admin, target.database_name),
+      offline_since_ms = time.now() }
   end,
   undo = function(run)
     local before = run:once_value("before")
@@ -484,14 +487,22 @@ local function replace_files(run, kind, filter)
 end
 
 local function restore_files(run, kind)
-  if not run:once_value("kept") then return end
+  local count = run:once_value("kept")
+  if not count then return end
   local _, target = tenants(run)
   local to = tenant.files(run.config, kind, target)
   local previous = tenant.files(run.config, kind, target, ".prev-" .. short_id(run))
-  blob.copy { from = previous, to = to, verify = true }
-  local kept = {}
-  for _, item in ipairs(previous:list()) do kept[item.name] = true end
-  tenant.prune_files(to, kept)
+  if not run:once_value("restored") then
+    local kept, found = {}, previous:list()
+    for _, item in ipairs(found) do kept[item.name] = true end
+    if #found ~= count then
+      errors.raise("conflict", "E_PREVIOUS_GONE", ("%s has %d of the %d files it kept"):format(
+        previous.url, #found, count))
+    end
+    blob.copy { from = previous, to = to, verify = true }
+    tenant.prune_files(to, kept)
+    run:once("restored", function() return true end)
+  end
   previous:delete_all("")
 end
 
@@ -751,16 +762,28 @@ P:step { "notify_apps", title = "Notify apps: BackupRestored", timeout = "1h",
 
 --- Tables with rows written after the certificate's scan began.
 local function written_since(conn, horizon)
-  local written = {}
-  for _, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
+  local asked = {}
+  for i, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'
-      AND n.nspname NOT IN ('information_schema', 'cloner_meta') ORDER BY 1, 2]])) do
-    if conn:value(("SELECT EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))"):format(
-      db.ident(row.schema, row.name)), horizon) then
-      written[#written + 1] = row.schema .. "." .. row.name
-    end
+      AND n.nspname NOT IN ('information_schema', 'cloner_meta')]])) do
+    asked[i] = ("SELECT %s AS name WHERE EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))")
+      :format(db.literal(row.schema .. "." .. row.name), db.ident(row.schema, row.name))
   end
+  local written = {}
+  for i, row in ipairs(conn:query(table.concat(asked, " UNION ALL "), horizon)) do written[i] = row.name end
   return written
+end
+
+--- The environment before this run stays; those before it go.
+local function drop_older(run, admin, target)
+  local suffix = ".prev-" .. short_id(run)
+  for _, kind in ipairs { "templates", "attachments" } do
+    tenant.drop_older_files(run.config, kind, target, suffix)
+  end
+  for _, name in pairs(tenant.roles(target.ctx)) do
+    tenant.drop_older_passwords(run.config, name, short_id(run))
+  end
+  return tenant.drop_older(admin, target.database_name, database_names(run, target).previous)
 end
 
 P:step { "enter_running", title = "Enter running mode", timeout = "12h",
@@ -786,12 +809,19 @@ P:step { "enter_running", title = "Enter running mode", timeout = "12h",
     local admin <close> = tenant.admin(run.config, target.cluster)
     tenant.grant_connect(admin, target.database_name, { roles.app, roles.query })
     registry.update(run.config, target.ctx, { state = STATE.running })
-    local dropped = tenant.drop_older(admin, target.database_name, database_names(run, target).previous)
-    return { state = STATE.running, rescanned = #written, live = true, previous_dropped = dropped }
+    local since_ms = (run:result("enter_maintenance") or {}).offline_since_ms
+    local offline_s = since_ms and (time.now() - since_ms) / 1000
+    return { state = STATE.running, rescanned = #written, live = true, offline_s = offline_s,
+      dropped = drop_older(run, admin, target) }
   end,
   undo = function(run)
     local _, target = tenants(run)
     local admin <close> = tenant.admin(run.config, target.cluster)
+    -- The first step to be undone: with nothing to go back to, nothing is undone.
+    local previous = run:result("restore").previous
+    if previous and not tenant.database_oid(admin, previous) then
+      errors.raise("conflict", "E_PREVIOUS_GONE", previous .. " is gone: a later run has dropped it")
+    end
     registry.update(run.config, target.ctx, { state = STATE.offline_maintenance })
     tenant.revoke_connect(admin, target.database_name)
     tenant.close_sessions(admin, target.database_name)

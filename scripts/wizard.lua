@@ -242,4 +242,40 @@ function M.size_of_files(ctx, kind)
   return { touches = ("%s of %d files"):format(kind, count), rows = count, bytes = bytes, warnings = {} }
 end
 
+-- What is said at the end -------------------------------------------------------------------------
+
+local function certificate_lines(lines, c)
+  lines[#lines + 1] = ("Certificate: %d addresses outside %s in %s (oid %s, system %s)"):format(c.leaks,
+    c.rules.sink_domain, c.database.name, c.database.oid, c.database.system_identifier)
+  lines[#lines + 1] = ("  scanned %d rows in %d columns of %d tables; rules %s"):format(c.scanned.rows,
+    c.scanned.columns, c.scanned.tables, c.rules.hash:sub(1, 12))
+  for _, kept in ipairs(c.kept) do
+    lines[#lines + 1] = ("  kept on purpose: %d in %s.%s: %s"):format(kept.count, kept.table, kept.column,
+      kept.reason)
+  end
+end
+
+--- The closing lines of a clone; `run` knows its results.
+---@return string[]
+function M.summary(run)
+  local lines = { "" }
+  local copy, scan, live = run:result("restore"), run:result("mask_email"), run:result("enter_running")
+  if scan and scan.certificate then certificate_lines(lines, scan.certificate) end
+  if copy and copy.masked then
+    lines[#lines + 1] = ("Copied %d rows; %d addresses masked, %d of them shortened"):format(copy.rows,
+      copy.masked, copy.shortened)
+  end
+  if live and live.live then
+    lines[#lines + 1] = ("%s is live; it was offline for %.1f s"):format(run.params.target,
+      live.offline_s or 0)
+  else
+    lines[#lines + 1] = run.params.target .. " stays in offline maintenance"
+  end
+  if copy and copy.previous then
+    lines[#lines + 1] = ("The old environment is kept as %s: `cloner undo %s` brings it back"):format(
+      copy.previous, run.id)
+  end
+  return lines
+end
+
 return M

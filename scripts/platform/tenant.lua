@@ -215,6 +215,14 @@ function M.restore_password(config, name, run_id)
   store:delete(name .. ".password.prev-" .. run_id)
 end
 
+--- Forgets what earlier runs kept of a role's passwords.
+function M.drop_older_passwords(config, name, run_id)
+  local store = M.folder(config.secrets.folder)
+  for _, item in ipairs(store:list(name .. ".password.prev-")) do
+    if item.name ~= name .. ".password.prev-" .. run_id then store:delete(item.name) end
+  end
+end
+
 --- Drops a role and what it was granted; what it owns in conn's database becomes ours.
 function M.drop_role(conn, name)
   conn:exec(("REASSIGN OWNED BY %s TO CURRENT_USER"):format(db.ident(name)))
@@ -233,6 +241,20 @@ function M.files(config, kind, customer, suffix)
       :format(kind, customer.cluster))
   end
   return blob.open(base .. "/" .. customer.ctx .. (suffix or ""), config.blobs.options)
+end
+
+--- Deletes the folders that earlier runs kept beside the tenant's, all but the one with `suffix`.
+---@return integer how many files
+function M.drop_older_files(config, kind, customer, suffix)
+  local base = blob.open(config.blobs[kind][customer.cluster], config.blobs.options)
+  local kept, gone = customer.ctx .. suffix .. "/", 0
+  for _, item in ipairs(base:list(customer.ctx .. ".prev-")) do
+    if item.name:sub(1, #kept) ~= kept then
+      base:delete(item.name)
+      gone = gone + 1
+    end
+  end
+  return gone
 end
 
 --- Deletes what `store` has and the set `keep` has not.

@@ -128,7 +128,8 @@ fault() {
 
 cloner() {
     code=0
-    "$CLONER" "$@" >"$out" 2>&1 || code=$?
+    # In a shell of its own, which keeps the notice of a kill to itself.
+    ("$CLONER" "$@"; exit) >"$out" 2>&1 || code=$?
 }
 
 clone() {
