@@ -3,7 +3,7 @@
 # credentials from the environment, which a script cannot set.
 set -eu
 
-work=$TEST_TMP/blob-faults
+work=${TEST_TMP:?}/blob-faults
 rm -rf "$work"
 mkdir -p "$work/from/a b" "$work/scripts"
 tests=0
