@@ -68,16 +68,20 @@ static void set_integer(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
-static void push_differences(lua_State *L, const struct cl_backup_summary *s)
+/* A list of {table, problem, source_rows, target_rows}; no problem when the table is as it should
+ * be */
+static void push_differences(lua_State *L, const struct cl_backup_difference *list, size_t n)
 {
-    lua_newtable(L);
-    for (size_t i = 0; i < s->n_differences && i < CL_BACKUP_DIFFERENCES_MAX; i++) {
-        const struct cl_backup_difference *d = &s->differences[i];
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        const struct cl_backup_difference *d = &list[i];
         lua_createtable(L, 0, 4);
         lua_pushstring(L, d->table);
         lua_setfield(L, -2, "table");
-        lua_pushstring(L, d->problem);
-        lua_setfield(L, -2, "problem");
+        if (d->problem[0]) {
+            lua_pushstring(L, d->problem);
+            lua_setfield(L, -2, "problem");
+        }
         set_integer(L, "source_rows", d->source_rows);
         set_integer(L, "target_rows", d->target_rows);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -89,14 +93,23 @@ static int push_summary(lua_State *L, void *arg)
     const struct op *op = arg;
     const struct cl_backup_summary *s = &op->summary;
     lua_createtable(L, 0, 16);
-    set_integer(L, "tables", s->tables);
+    if (op->run == cl_backup_compare) {
+        size_t kept = s->n_differences < CL_BACKUP_DIFFERENCES_MAX ? s->n_differences
+                                                                   : CL_BACKUP_DIFFERENCES_MAX;
+        push_differences(L, s->compared, s->n_compared);
+        lua_setfield(L, -2, "tables");
+        push_differences(L, s->differences, kept);
+        lua_setfield(L, -2, "differences");
+        set_integer(L, "n_differences", s->n_differences);
+    } else {
+        set_integer(L, "tables", s->tables);
+    }
     set_integer(L, "rows", s->rows);
     set_integer(L, "bytes", s->bytes);
     set_integer(L, "stored_bytes", s->stored_bytes);
     set_integer(L, "masked", s->tally.masked);
     set_integer(L, "shortened", s->tally.shortened);
     set_integer(L, "kept", s->tally.kept);
-    set_integer(L, "n_differences", s->n_differences);
     lua_pushnumber(L, s->seconds);
     lua_setfield(L, -2, "seconds");
     lua_pushstring(L, s->snapshot);
@@ -111,8 +124,6 @@ static int push_summary(lua_State *L, void *arg)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "warnings");
-    push_differences(L, s);
-    lua_setfield(L, -2, "differences");
     return 1;
 }
 

@@ -24,7 +24,10 @@ local function run(verb, options, spec)
     local finished, value = job:wait(options.progress and POLL_MS or nil)
     if finished then
       json.array(value.warnings)
-      json.array(value.differences)
+      if value.differences then
+        json.array(value.tables)
+        json.array(value.differences)
+      end
       if last then -- the end is always seen
         options.progress { done = last.total, total = last.total, bytes = value.bytes, rows = value.rows }
       end
@@ -135,8 +138,9 @@ end
 ---@param options {source: string|nil, archive: string|nil, source_password: any, target: string,
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
 ---  jobs: integer|nil, progress: function|nil}
----@return table result {equal, tables, rows, seconds,
----  differences = {{table, problem, source_rows, target_rows}, …}}
+---@return table result {equal, rows, seconds, n_differences, tables, differences}: both are lists of
+---  {table, problem, source_rows, target_rows}, tables of all compared, differences of the first 1000
+---  that are not what they should be
 function M.compare(options)
   check("compare", options, COMPARE)
   local result = run("compare", options, {

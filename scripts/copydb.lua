@@ -55,7 +55,7 @@ P:step { "compare", title = "Compare source and target", timeout = "48h", retry 
       errors.raise("conflict", "E_DIFFERENT", ("%d tables differ, first %s: %s (%d rows, %d in the copy)")
         :format(result.n_differences, first.table, first.problem, first.source_rows, first.target_rows))
     end
-    return { tables = result.tables, rows = result.rows, seconds = result.seconds }
+    return { tables = #result.tables, rows = result.rows, seconds = result.seconds }
   end,
 }
 

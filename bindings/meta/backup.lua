@@ -27,8 +27,11 @@ function backup.restore(options) end
 ---@param options {source: string, source_password: string|secret|nil, target: string, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: fun(p: table)|nil}
 ---@return backup.summary
 function backup.stream(options) end
+---@param options table as for stream
+---@return backup.summary
+function backup.preflight(options) end
 ---@param options table
----@return {equal: boolean, tables: table, differences: table}
+---@return {equal: boolean, tables: table, differences: table, n_differences: integer, rows: integer, seconds: number}
 function backup.compare(options) end
 
 return backup

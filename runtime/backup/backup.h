@@ -39,10 +39,10 @@ struct cl_backup_spec {
     int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
 };
 
-/* One table that is not what it should be. */
+/* What compare found about one table. */
 struct cl_backup_difference {
     char *table;          /* schema.table */
-    char problem[48];     /* "missing in the target", "rows", "content" … */
+    char problem[48];     /* "missing in the target", "rows", "content" …; "": none */
     uint64_t source_rows; /* as expected */
     uint64_t target_rows; /* as found */
 };
@@ -60,6 +60,8 @@ struct cl_backup_summary {
     size_t n_warnings;                        /* entries in use */
     struct cl_backup_difference *differences; /* compare: the first of them */
     size_t n_differences;                     /* compare: all of them */
+    struct cl_backup_difference *compared;    /* compare: every table that has two sides */
+    size_t n_compared;                        /* entries of compared */
 };
 
 void cl_backup_summary_fini(struct cl_backup_summary *summary);

@@ -168,6 +168,21 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     return ok;
 }
 
+static bool note(struct cl_backup_difference *d, const char *schema, const char *name,
+                 const char *problem, const struct cl_checksum *sums, struct cl_err *err)
+{
+    size_t n = strlen(schema) + strlen(name) + 2;
+    d->table = malloc(n);
+    if (!d->table) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    snprintf(d->table, n, "%s.%s", schema, name);
+    snprintf(d->problem, sizeof d->problem, "%s", problem);
+    d->source_rows = sums ? sums[0].rows : 0;
+    d->target_rows = sums ? sums[1].rows : 0;
+    return true;
+}
+
 static bool differs(struct cl_run *run, const char *schema, const char *name, const char *problem,
                     const struct cl_checksum *sums, struct cl_err *err)
 {
@@ -178,17 +193,9 @@ static bool differs(struct cl_run *run, const char *schema, const char *name, co
             return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
         }
     }
-    if (s->n_differences < CL_BACKUP_DIFFERENCES_MAX) {
-        struct cl_backup_difference *d = &s->differences[s->n_differences];
-        size_t n = strlen(schema) + strlen(name) + 2;
-        d->table = malloc(n);
-        if (!d->table) {
-            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-        }
-        snprintf(d->table, n, "%s.%s", schema, name);
-        snprintf(d->problem, sizeof d->problem, "%s", problem);
-        d->source_rows = sums ? sums[0].rows : 0;
-        d->target_rows = sums ? sums[1].rows : 0;
+    if (s->n_differences < CL_BACKUP_DIFFERENCES_MAX &&
+        !note(&s->differences[s->n_differences], schema, name, problem, sums, err)) {
+        return false;
     }
     s->n_differences++;
     return true;
@@ -299,17 +306,28 @@ static bool check_excluded(struct comparison *all, PGconn *conn, const struct cl
 
 static bool judge(struct comparison *all, struct cl_err *err)
 {
+    struct cl_backup_summary *s = all->run->summary;
+    s->compared = calloc(all->n_pairs + 1, sizeof *s->compared);
+    if (!s->compared) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
     for (size_t i = 0; i < all->n_pairs; i++) {
-        struct pair *pair = &all->pairs[i];
+        const struct pair *pair = &all->pairs[i];
         if (!pair->comparable) {
             continue;
         }
-        all->run->summary->tables++;
-        all->run->summary->rows += pair->sums[0].rows;
+        const char *schema = pair->source->schema;
+        const char *name = pair->source->name;
         const char *problem = pair->sums[0].rows != pair->sums[1].rows ? "rows" : "content";
-        if (!cl_checksum_equal(&pair->sums[0], &pair->sums[1]) &&
-            !differs(all->run, pair->source->schema, pair->source->name, problem, pair->sums,
-                     err)) {
+        bool equal = cl_checksum_equal(&pair->sums[0], &pair->sums[1]);
+        s->tables++;
+        s->rows += pair->sums[0].rows;
+        if (!note(&s->compared[s->n_compared], schema, name, equal ? "" : problem, pair->sums,
+                  err)) {
+            return false;
+        }
+        s->n_compared++;
+        if (!equal && !differs(all->run, schema, name, problem, pair->sums, err)) {
             return false;
         }
     }
@@ -336,7 +354,7 @@ static bool open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
         return cl_archive_open(manifest, spec->archive, err) &&
                cl_archive_check_files(manifest, spec->archive, err);
     }
-    return cl_keeper_open(keeper, run->watch, spec->source, err) &&
+    return cl_keeper_open(keeper, run->watch, "source", spec->source, err) &&
            cl_catalog_load(catalog, keeper->link.conn, err) &&
            cl_catalog_exclude(catalog, spec->exclude, spec->n_exclude, err);
 }
@@ -353,7 +371,7 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
     struct comparison all = {.run = &run};
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               open_source(&run, &source, &source_catalog, &manifest, err) &&
-              cl_keeper_open(&target, run.watch, spec->target, err) &&
+              cl_keeper_open(&target, run.watch, "target", spec->target, err) &&
               cl_identity_differ(spec->archive ? &manifest.source : &source.identity,
                                  &target.identity, err) &&
               cl_catalog_load(&target_catalog, target.link.conn, err) &&

@@ -17,25 +17,25 @@ static bool begin(PGconn *conn, struct cl_err *err)
            cl_pg_exec(conn, "SET LOCAL row_security = off", err);
 }
 
-bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *conninfo,
-                    struct cl_err *err)
+bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *side,
+                    const char *conninfo, struct cl_err *err)
 {
     static const struct cl_pg_options options = {.readonly = true, .application = "cloner keeper"};
     if (!cl_link_open(&keeper->link, watch, conninfo, &options, err)) {
-        return cl_err_context(err, "source");
+        return cl_err_context(err, "%s", side);
     }
     PGconn *conn = keeper->link.conn;
     if (!begin(conn, err) || !cl_identity_read(&keeper->identity, conn, err)) {
-        return cl_err_context(err, "source");
+        return cl_err_context(err, "%s", side);
     }
     if (keeper->identity.number < SERVER_LEAST) {
         return cl_fail(err, CL_INVALID, "E_SERVER_TOO_OLD",
-                       "the source runs PostgreSQL %s; 12 is the oldest that can be copied",
+                       "the %s runs PostgreSQL %s; 12 is the oldest this can work with", side,
                        keeper->identity.version);
     }
     char *snapshot = cl_pg_value(conn, "SELECT pg_export_snapshot()", err);
     if (!snapshot) {
-        return cl_err_context(err, "source");
+        return cl_err_context(err, "%s", side);
     }
     snprintf(keeper->snapshot, sizeof keeper->snapshot, "%s", snapshot);
     free(snapshot);

@@ -17,9 +17,9 @@ struct cl_keeper {
     char snapshot[64];           /* the exported name; valid while the link is open */
 };
 
-/* Opens the connection and takes the snapshot. */
-bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *conninfo,
-                    struct cl_err *err);
+/* Opens the connection and takes the snapshot. side ("source", "target") is for messages. */
+bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *side,
+                    const char *conninfo, struct cl_err *err);
 
 /* Locks (ACCESS SHARE) the tables that are not excluded: also proves that they may be read. */
 bool cl_keeper_lock(struct cl_keeper *keeper, const struct cl_catalog *catalog, struct cl_err *err);

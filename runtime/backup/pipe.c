@@ -75,6 +75,19 @@ static bool end_copy(PGconn *conn, int64_t *rows, struct cl_err *err)
     return ok;
 }
 
+/* The server found a row it cannot put into one message: say so in words, and which. (When it
+ * speaks another language its own message has to do.) */
+static bool name_wide_row(const struct cl_pg_source *source, struct cl_err *err)
+{
+    if (strstr(err->message, "invalid memory alloc request size") ||
+        strstr(err->message, "enlarge string buffer")) {
+        cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
+                "row %llu is wider than 1 GB, PostgreSQL's limit of a message",
+                (unsigned long long)source->messages + 1);
+    }
+    return false;
+}
+
 static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struct cl_err *err)
 {
     struct cl_pg_source *source = (struct cl_pg_source *)base;
@@ -82,6 +95,7 @@ static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struc
     source->message = NULL;
     int got = PQgetCopyData(source->conn, &source->message, 0);
     if (got > 0) {
+        source->messages++;
         *bytes = source->message;
         *n = (size_t)got;
         return true;
@@ -90,7 +104,7 @@ static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struc
     if (got == -2) {
         return cl_pg_fail(err, source->conn, NULL);
     }
-    return end_copy(source->conn, &base->rows, err);
+    return end_copy(source->conn, &base->rows, err) || name_wide_row(source, err);
 }
 
 bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct cl_table *table,

@@ -39,6 +39,7 @@ struct cl_pg_source {
     struct cl_source base; /* next, rows */
     PGconn *conn;          /* borrowed; idle before and after */
     char *message;         /* libpq's, freed at the next call */
+    uint64_t messages;     /* given so far; a server sends a row in each */
 };
 
 /* COPY into a server. */

@@ -21,6 +21,10 @@ void cl_backup_summary_fini(struct cl_backup_summary *summary)
         free(summary->differences[i].table);
     }
     free(summary->differences);
+    for (size_t i = 0; i < summary->n_compared; i++) {
+        free(summary->compared[i].table);
+    }
+    free(summary->compared);
     memset(summary, 0, sizeof *summary);
 }
 
