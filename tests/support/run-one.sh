@@ -17,8 +17,18 @@ case $file in
     ;;
 esac
 
+# timeout makes a process group of its own, which Ctrl-C does not reach: it is handed on. Job control,
+# because without it bash would have background commands ignore SIGINT for ever.
+set -m
+CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$deadline_s" "$@" </dev/null &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM
 status=0
-CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$deadline_s" "$@" || status=$?
+wait "$child" || status=$?
+while kill -0 "$child" 2>/dev/null; do # a trap ends the wait early
+    status=0
+    wait "$child" || status=$?
+done
 if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
     echo "# $file: killed after its deadline of $deadline_s s"
 fi
