@@ -6,6 +6,7 @@ set -eu
 
 # shellcheck source=tests/procedure/platform.sh
 . "$(dirname "$0")/platform.sh"
+second_ctx=Cust26764
 platform_open operate
 cp -r "$root/scripts" "$demo/scripts"
 rm -rf "$demo/scripts/demo"
@@ -43,8 +44,17 @@ refused "unknown kind of attachments" 3 "attachments=pictures" "$script" source=
 in_registry "update registry.customer set state = 10 where ctx = '$target_ctx'"
 refused "target in a wrong state" 3 "state 10" "$script" source=$source_ctx target=$target_ctx
 in_registry "update registry.customer set state = 2 where ctx = '$target_ctx'"
-in_registry "update registry.customer set database_name = '$source_db', cluster = 'prod1' where ctx = '$target_ctx'" 2>/dev/null ||
-    pass "the registry itself refuses one database for two tenants"
+prod1 $source_db "revoke select on crm7.ticket from cloner"
+refused "no right to read the source" 3 "cannot read crm7.ticket of $source_ctx" "$script" source=$source_ctx target=$target_ctx
+prod1 $source_db "grant select on crm7.ticket to cloner"
+# The registry says another cluster, and still it is the source's own database.
+in_registry "insert into registry.cluster (name, host, port) values ('alias', '127.0.0.1', 1)" \
+    "update registry.customer set database_name = '$source_db', cluster = 'alias' where ctx = '$target_ctx'"
+sed "s|  clusters = {|&\n    alias = { dsn = \"$(conf_cluster prod1)\", password = \"file:$secrets/prod1-cloner\" },|" \
+    "$config" >"$demo/alias.conf"
+refused "the source under another name" 3 "are the same database" --config "$demo/alias.conf" "$script" \
+    source=$source_ctx target=$target_ctx
+in_registry "update registry.customer set database_name = '$target_db', cluster = 'test1' where ctx = '$target_ctx'"
 unchanged "after every refusal"
 is "no run was made" "$(in_journal "select case when to_regclass('cloner.run') is null then 0
     else (select count(*) from cloner.run) end" 2>/dev/null || echo 0)" 0
@@ -122,5 +132,31 @@ is "schedules were kept" "$(in_target "select count(*) > 0 from crm7.schedule wh
 is "no attachments were copied" "$(find "$blobs/test1/attachments/$target_ctx" -type f | wc -l)" 0
 is "the users named have a plan" "$(in_registry "select string_agg(associate_id::text, ',' order by 1) from registry.superid_user
     where ctx = '$target_ctx'")" "3,4"
+
+# ---- two clones of one source share its backup --------------------------------------------------------
+
+platform_reset
+# The backup waits for this lock until both clones have asked for it.
+mkfifo "$demo/hold"
+cluster_psql "$demo/prod1" -d $source_db <"$demo/hold" >/dev/null &
+locker=$!
+exec 9>"$demo/hold"
+echo "begin; lock table crm7.webhook in access exclusive mode;" >&9
+locked() { prod1 postgres "select 1 from pg_locks where mode = 'AccessExclusiveLock' and granted and relation > 16384"; }
+eventually "the lock is taken" locked
+"$CLONER" "$script" source=$source_ctx target=$target_ctx >"$demo/first" 2>&1 &
+first=$!
+"$CLONER" "$script" source=$source_ctx target=$second_ctx >"$demo/second" 2>&1 &
+second=$!
+both_asked() { in_journal "select 1 from cloner.step where step_key = 'wait_backup' having count(*) = 2" 2>/dev/null; }
+both_joined() { grep -hE 'started run|joined run' "$demo/first" "$demo/second" | sort -u | sed -n 2p; }
+eventually "both clones wait for a backup" both_asked && eventually "of the same run" both_joined
+echo "commit;" >&9
+exec 9>&-
+wait $locker
+is "the first clone succeeds" "$(wait $first && echo fine || tail -3 "$demo/first")" fine
+is "and so does the second" "$(wait $second && echo fine || tail -3 "$demo/second")" fine
+is "there was one backup" "$(in_journal "select count(*) from cloner.run where name = 'backup'")" 1
+is "and two environments" "$(in_registry "select count(*) from sample.recycle where ctx in ('$target_ctx', '$second_ctx')")" 2
 
 finish

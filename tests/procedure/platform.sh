@@ -12,6 +12,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${CLONER:=$root/build/test/cloner}" "${TEST_TMP:=$root/build/tests/tmp}"
 
 source_ctx=Cust26759 target_ctx=Cust26760
+# Set before platform_open: another test environment of the same source.
+second_ctx=${second_ctx:-}
 source_db=cust26759 target_db=cust26760
 tests=0 failed=0
 
@@ -55,6 +57,7 @@ finish() {
 make_tenants() {
     source_tenant $source_ctx nordlys 'Nordlys Handel AS' 1801550193 "$1"
     target_tenant $target_ctx 'Test Env - Nordlys Handel AS' 1801550777
+    [ -z "$second_ctx" ] || target_tenant "$second_ctx" 'Test Env - Nordlys Handel AS' 1801550788
 }
 
 platform_open() {
@@ -126,6 +129,8 @@ fault() {
     service POST /faults "{\"service\":\"$1\",\"mode\":\"$2\",\"times\":$3,\"path\":\"${4:-/}\",\"retry_after\":1,\"delay_ms\":1500}" >/dev/null
 }
 
+# The exit code is for the test to look at.
+# shellcheck disable=SC2034
 cloner() {
     code=0
     # In a shell of its own, which keeps the notice of a kill to itself.
@@ -138,6 +143,19 @@ clone() {
 
 # The newest run of the procedure.
 newest_run() { in_journal "select run_id from cloner.run where name = 'clone' order by created_at desc limit 1"; }
+
+# eventually WHAT COMMAND...: polls until the command prints something; fails after a minute
+eventually() {
+    local what=$1 deadline=$((SECONDS + 60))
+    shift
+    until [ -n "$("$@")" ]; do
+        if [ $SECONDS -ge $deadline ]; then
+            fail "$what: not within a minute"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
 
 # ---- fingerprints ------------------------------------------------------------------------------
 
