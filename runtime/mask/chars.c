@@ -52,7 +52,7 @@ static unsigned ascii_class(unsigned char c)
  * entity, and an at-sign a broken one.) What follows it is read the same before and after. */
 static bool may_end_address(unsigned char c)
 {
-    return c >= 0x80 || (ascii_class(c) & LOCAL) || c == ']' || c == ';' || c == '@';
+    return c >= 0x80 || (ascii_class(c) & LOCAL) || c == ']' || c == ';' || c == '@' || c == '\'';
 }
 
 static int hex_value(char c)
