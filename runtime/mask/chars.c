@@ -252,7 +252,8 @@ static void read_entity(const char *s, size_t n, struct cl_element *e)
         p += 4;
     }
     size_t end = p;
-    while (end < n && end - p <= NAME_MAX_BYTES && s[end] != ';') {
+    while (end < n && end - p <= NAME_MAX_BYTES &&
+           ((ascii_class((unsigned char)s[end]) & (LETTER | DIGIT)) || s[end] == '#')) {
         end++;
     }
     if (end == n || s[end] != ';' || end == p) {
@@ -410,7 +411,7 @@ static bool ends_with_entity(const char *s, size_t at)
     size_t p = at - 1; /* the ';' */
     size_t start = p;
     while (start > 0 && p - start < 10 &&
-           (ascii_class((unsigned char)s[start - 1]) & 3 || s[start - 1] == '#')) {
+           (ascii_class((unsigned char)s[start - 1]) & (LETTER | DIGIT) || s[start - 1] == '#')) {
         start--;
     }
     if (start == p || start == 0 || s[start - 1] != '&') {
@@ -476,8 +477,10 @@ bool cl_mask_quoted_local(const char *s, size_t n, size_t at, size_t *open, size
     *open = p;
     size_t before = p - width;
     unsigned char outer = before ? (unsigned char)s[before - 1] : ' ';
-    return is_quotable(s[*open]) && is_quotable(s[*close - 1]) && outer < 0x80 &&
-           !(ascii_class(outer) & LOCAL) && (width == 2 || (outer != '"' && outer != '\\'));
+    unsigned char last = (unsigned char)s[*close - 1];
+    return is_quotable(s[*open]) && (is_quotable((char)last) || may_end_address(last)) &&
+           outer < 0x80 && !(ascii_class(outer) & LOCAL) &&
+           (width == 2 || (outer != '"' && outer != '\\'));
 }
 
 void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out)

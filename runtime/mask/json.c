@@ -138,7 +138,8 @@ static void encode(const char *s, size_t n, struct cl_buf *out)
             cl_buf_addc(out, names[at - values]);
         } else if (c < 0x20) {
             cl_buf_addf(out, "\\u%04x", c);
-        } else if (c == 0xED && n - p >= 3 && ((unsigned char)s[p + 1] & 0xE0) == 0xA0) {
+        } else if (c == 0xED && n - p >= 3 && ((unsigned char)s[p + 1] & 0xE0) == 0xA0 &&
+                   ((unsigned char)s[p + 2] & 0xC0) == 0x80) {
             cl_buf_addf(out, "\\u%04x",
                         0xD000u | ((unsigned char)s[p + 1] & 0x3Fu) << 6 |
                             ((unsigned char)s[p + 2] & 0x3Fu));

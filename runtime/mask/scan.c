@@ -270,7 +270,10 @@ static void end_token(struct cl_token *t, const char *s, struct domain d)
     } else if (d.literal && would_extend(s, d.end, t->next)) {
         t->tail = t->next;
     }
-    t->plain = !t->chain && !d.literal && !memchr(s + t->at_end, '_', t->tail - t->at_end);
+    /* The domain must be told from the local part again; inside quotes it must not end with a
+     * separator either, which the closing quote would then seem to follow. */
+    t->plain = !t->chain && !d.literal && !memchr(s + t->at_end, '_', t->tail - t->at_end) &&
+               !(t->quoted && s[t->tail - 1] == ';');
 }
 
 bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t pos,
