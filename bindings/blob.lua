@@ -200,7 +200,8 @@ end
 --- Copies blobs: equal ones are skipped, Azure copies by itself where it can, the target is listed
 --- and compared at the end.
 ---@param o table {from=store, to=store, names=list|nil, filter=fn(item)->boolean|nil,
---- concurrency=8, verify=true, progress=fn({done,total,bytes,rows})|nil}
+--- concurrency=8, verify=true, progress=fn({done,total,bytes,rows})|nil}: done and total are bytes of
+--- all blobs, bytes those that moved, rows the blobs copied
 ---@return table {objects, bytes, copied, skipped, server_side, manifest={{name,size,md5,how…}}}
 function M.copy(o)
   if type(o) ~= "table" then error("blob.copy needs a table", 2) end

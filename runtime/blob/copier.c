@@ -40,10 +40,20 @@ struct stream {
     uint64_t bytes;                /* read so far */
 };
 
-static void add_bytes(struct run *r, int64_t by)
+/* Bytes that came to be in place; moved: by this run, not before it. */
+static void add_bytes(struct run *r, int64_t by, bool moved)
 {
     if (r->job) {
-        atomic_fetch_add(&cl_job_progress(r->job)->bytes, (unsigned long long)by);
+        struct cl_progress *p = cl_job_progress(r->job);
+        atomic_fetch_add(&p->done, (unsigned long long)by);
+        atomic_fetch_add(&p->bytes, moved ? (unsigned long long)by : 0);
+    }
+}
+
+static void add_total(struct run *r, uint64_t by)
+{
+    if (r->job) {
+        atomic_fetch_add(&cl_job_progress(r->job)->total, by);
     }
 }
 
@@ -57,7 +67,7 @@ static long read_stream(void *arg, void *bytes, size_t n, struct cl_err *err)
     long got = s->worker->from->driver->read(s->reader, bytes, n, err);
     if (got > 0) {
         s->bytes += (uint64_t)got;
-        add_bytes(r, got);
+        add_bytes(r, got, true);
     }
     return got;
 }
@@ -80,7 +90,7 @@ static bool copy_stream(struct worker *w, struct cl_blob_item *item, struct cl_e
         memcpy(item->md5, target.md5, sizeof item->md5);
         item->has_md5 = target.has_md5;
     } else {
-        add_bytes(w->run, -(int64_t)s.bytes);
+        add_bytes(w->run, -(int64_t)s.bytes, true);
     }
     cl_blob_item_fini(&target);
     return ok;
@@ -107,14 +117,18 @@ static bool copy_once(struct worker *w, size_t i, struct cl_err *err)
     struct run *r = w->run;
     struct cl_blob_item *item = &r->copy->items.item[i];
     bool same;
-    if (!item->known && !cl_blob_stat(w->from, item, err)) {
-        return false;
+    if (!item->known) {
+        if (!cl_blob_stat(w->from, item, err)) {
+            return false;
+        }
+        add_total(r, item->size);
     }
     if (!equal(w, item, &same, err)) {
         return false;
     }
     if (same) {
         r->copy->how[i] = CL_BLOB_SKIPPED;
+        add_bytes(r, (int64_t)item->size, false);
         return true;
     }
     bool handled = false;
@@ -122,7 +136,7 @@ static bool copy_once(struct worker *w, size_t i, struct cl_err *err)
         return false;
     }
     if (handled) {
-        add_bytes(r, (int64_t)item->size);
+        add_bytes(r, (int64_t)item->size, true);
     } else if (!copy_stream(w, item, err)) {
         return false;
     }
@@ -140,10 +154,8 @@ static bool copy_object(struct worker *w, size_t i, struct cl_err *err)
             return cl_err_context(err, "copying from %s", w->from->url);
         }
     }
-    if (r->job) {
-        struct cl_progress *p = cl_job_progress(r->job);
-        atomic_fetch_add(&p->done, 1);
-        atomic_fetch_add(&p->rows, r->copy->how[i] == CL_BLOB_SKIPPED ? 0 : 1);
+    if (r->job && r->copy->how[i] != CL_BLOB_SKIPPED) {
+        atomic_fetch_add(&cl_job_progress(r->job)->rows, 1);
     }
     if (cl_fault("blob_object")) {
         return cl_fail(err, CL_TRANSIENT, "E_FAULT", "%s: told to fail after blob '%.200s'",
@@ -273,8 +285,8 @@ bool cl_blob_copy_run(struct cl_job *job, void *arg, struct cl_err *err)
         cl_fail(err, CL_TRANSIENT, "ENOMEM", "%s: out of memory", c->to->url);
         goto done;
     }
-    if (job) {
-        atomic_store(&cl_job_progress(job)->total, c->items.count);
+    for (size_t i = 0; i < c->items.count; i++) {
+        add_total(&r, c->items.item[i].known ? c->items.item[i].size : 0);
     }
     ok = list_target(&r, err) && run_phase(&r, err);
     if (ok && c->verify) {

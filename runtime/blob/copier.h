@@ -3,8 +3,8 @@
  * itself copies where it can, the rest streams through here, and at the end the target is listed
  * and compared.
  *
- * Run it as a job (loop/job.h). Progress: done and total count blobs, bytes what is in place, rows
- * the blobs copied.
+ * Run it as a job (loop/job.h). Progress: done and total count the bytes of all blobs, bytes those
+ * that moved, rows the blobs copied.
  */
 #ifndef CL_BLOB_COPIER_H
 #define CL_BLOB_COPIER_H
