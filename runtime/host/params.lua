@@ -1,4 +1,5 @@
 -- params: what a procedure may be given, and how text becomes values.
+local db = require "db"
 local errors = require "errors"
 local text = require "text"
 
@@ -132,6 +133,17 @@ function M.resolve(defs, given)
   if #missing > 0 then
     errors.raise("invalid", "E_PARAM", "missing parameter: give " ..
       table.concat(missing, "=… ") .. "=…")
+  end
+  return out
+end
+
+--- The parameters as they may be shown: connection strings without their passwords.
+---@param defs table name -> definition
+---@param values table what resolve() returned
+function M.printable(defs, values)
+  local out = {}
+  for name, value in pairs(values) do
+    out[name] = defs[name].type == "dsn" and db.safe_dsn(value) or value
   end
   return out
 end

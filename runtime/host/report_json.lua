@@ -2,6 +2,7 @@
 local host = require "host"
 local failure = require "failure"
 local json = require "json"
+local params = require "params"
 local time = require "time"
 
 local M = {}
@@ -27,7 +28,9 @@ function M:event(kind, x, data)
   if data.step and kind == "step_skipped" then out.text = data.step.skipped end
   if data.error then out.error = failure.data(data.error) end
   if kind == "run_started" or kind == "run_resumed" then
-    out.title, out.params, out.steps = require("program").title(x.program), x.program.params, #x.program.steps
+    local program = x.program
+    out.title, out.steps = require("program").title(program), #program.steps
+    out.params = params.printable(program.procedure.params, program.params)
   end
   host.write("out", json.encode(out) .. "\n")
 end

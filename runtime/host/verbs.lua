@@ -207,6 +207,7 @@ M.plan = function(args) return engine().verb(function()
   end
   local conf = config.load(args.config)
   local ctx = { params = loaded.params, config = conf, plan = true }
+  local shown = params.printable(loaded.procedure.params, loaded.params)
   local items = {}
   for i, step in ipairs(loaded.steps) do items[i] = plan_step(step, ctx) end
   if args.json then
@@ -214,12 +215,12 @@ M.plan = function(args) return engine().verb(function()
       item.warnings = item.warnings and json.array(item.warnings)
     end
     out(json.encode { procedure = loaded.procedure.name, title = program.title(loaded),
-      params = loaded.params, bundle = bundle.hash, target_key = loaded.target_key,
+      params = shown, bundle = bundle.hash, target_key = loaded.target_key,
       steps = json.array(items) })
   else
     out(program.title(loaded))
-    for _, name in ipairs(text.keys(loaded.params)) do
-      out(("  %s = %s"):format(name, as_text(loaded.params[name])))
+    for _, name in ipairs(text.keys(shown)) do
+      out(("  %s = %s"):format(name, as_text(shown[name])))
     end
     for i, item in ipairs(items) do
       out(("%3d  %-50s %s"):format(i, item.title, item.origin))

@@ -99,6 +99,12 @@ run plan "$knobs" key=7 bad=yes
 is "plan refuses what a run would" "$status" 3
 run plan --json "$knobs" key=7
 like "plan --json" "$out" '"step":"three"'
+# A plan once repeated connection strings as they were given, with their passwords (P7).
+run plan scripts/copydb.lua source='host=127.0.0.1 port=1 password=hush1' target='postgres://u:hush2@127.0.0.1:1/x'
+is "plan shows connection strings without their passwords" "$(grep -c hush <<<"$out$err")" 0
+like "but shows them" "$out" "source = host=127.0.0.1"
+run --json scripts/copydb.lua source='host=127.0.0.1 port=1 password=hush1' target='postgres://u:hush2@127.0.0.1:1/x'
+is "and so do the events of a run" "$(grep -c hush <<<"$out$err")" 0
 run plan "$scripts/tenant.lua" target=Cust7
 like "plan shows what a tenant's file skips" "$out" "skipped: not for this one"
 like "and where its steps come from" "$out" "  3  c .*tenants/Cust7.lua:[0-9]+"
