@@ -198,7 +198,8 @@ return {
     prod1 = { dsn = "$(conf_cluster prod1)", password = "file:$file/prod1-cloner", readonly = true },
     test1 = { dsn = "$(conf_cluster test1)", password = "file:$file/test1-cloner" },
   },
-  superid = { url = "$url/superid", token = "file:$file/services-token" },
+  superid = { url = "$url/superid", token_url = "$url/superid/oauth2/token", client_id = "cloner",
+    client_secret = "file:$file/superid-client" },
   mail = { url = "$url/mail", token = "file:$file/services-token" },
   recycle = { url = "$url/recycle", token = "file:$file/services-token" },
   apps = { issuer = "$issuer", signing_key = "file:$file/notices.pem" },
@@ -248,6 +249,7 @@ services_start() {
         setsid "$cloner" "$sql/services.lua" "port=$services_port" \
             "registry=host=127.0.0.1 port=$(cluster_port "$demo/prod1") user=platform dbname=registry" \
             "registry_password=file:$secrets/prod1-platform" "token=file:$secrets/services-token" \
+            "client_secret=file:$secrets/superid-client" \
             "issuer=$issuer" "public_key=file:$secrets/notices.pub.pem" \
             >>"$demo/log/services.log" 2>&1 </dev/null &
         echo $! >"$demo/services.pid"
@@ -302,6 +304,7 @@ platform_build() {
     # Production's own data, before any mask.
     chmod 700 "$demo/archive" "$blobs" "$secrets"
     make_secret services-token >/dev/null
+    make_secret superid-client >/dev/null
     make_keys
     for cluster in prod1 test1; do
         cluster_create "$demo/$cluster"

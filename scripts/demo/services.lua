@@ -1,9 +1,10 @@
 -- services: the sample platform's services over HTTP, on one port.
 --
 --   cloner scripts/demo/services.lua port=8080 registry=DSN registry_password=file:F \
---     token=file:F issuer=https://id.example public_key=file:F
+--     token=file:F client_secret=file:F issuer=https://id.example public_key=file:F
 --
---   /superid          tenants and their state, users over SCIM 2.0, the keys that sign notices
+--   /superid          tenants and their state, users over SCIM 2.0, the keys that sign notices;
+--                     OAuth 2.0 client credentials (client "cloner") at /superid/oauth2/token
 --   /mail             mail routes of a tenant
 --   /recycle          restart of a tenant's application servers
 --   /apps/CLIENT_ID   three partner apps that receive state changes
@@ -20,19 +21,21 @@ local json = require "json"
 local log = require "log"
 local time = require "time"
 local faults = require "services.faults"
+local oauths = require "services.oauth"
 local pools = require "services.pool"
 local routers = require "services.router"
 
 local TASK_POLL_MS = 100
 
 local params = ...
-for _, name in ipairs { "registry", "token", "issuer", "public_key" } do
+for _, name in ipairs { "registry", "token", "client_secret", "issuer", "public_key" } do
   if not params[name] then errors.raise("invalid", "E_PARAM", "parameter " .. name .. "= is missing") end
 end
 
 local pool = pools.new { dsn = params.registry, application = "sample services",
   password = params.registry_password and secret(params.registry_password) or nil }
 local token = secret.reveal(secret(params.token))
+local oauth = oauths.new { id = "cloner", secret = secret.reveal(secret(params.client_secret)) }
 local public_pem = secret.reveal(secret(params.public_key))
 local context = { pool = pool, issuer = params.issuer,
   jwks = { keys = json.array { crypto.jwk(public_pem, "notices-1") } } }
@@ -42,13 +45,17 @@ for _, name in ipairs { "superid", "mail", "recycle", "apps" } do
   services[name] = routers.new()
   require("services." .. name).routes(services[name], context)
 end
+services.superid:on("POST", "/oauth2/token", function(request) return oauth:issue(request) end)
 
 local STATUS = { invalid = 400, permission = 403, not_found = 404, conflict = 409, throttled = 429 }
 
---- Apps are reached by anyone and check the notice's own token; the keys are public.
+--- Apps are reached by anyone and check the notice's own token; the keys are public. SuperId takes
+--- tokens of its own endpoint, the others a fixed one.
 local function may_enter(service, request, path)
-  if service == "apps" or path == "/.well-known/jwks" then return true end
-  return request.headers.authorization == "Bearer " .. token
+  if service == "apps" or path == "/.well-known/jwks" or path == "/oauth2/token" then return true end
+  local given = (request.headers.authorization or ""):match("^Bearer%s+(%S+)$")
+  if service == "superid" then return oauth:knows(given) end
+  return given == token
 end
 
 local function serve(service, request, path)

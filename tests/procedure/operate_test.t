@@ -154,8 +154,11 @@ eventually "both clones wait for a backup" both_asked && eventually "of the same
 echo "commit;" >&9
 exec 9>&-
 wait $locker
-is "the first clone succeeds" "$(wait $first && echo fine || tail -3 "$demo/first")" fine
-is "and so does the second" "$(wait $second && echo fine || tail -3 "$demo/second")" fine
+code=0
+wait $first || code=$?
+is "the first clone succeeds" "$code $(grep -c 'succeeded$' "$demo/first")" "0 2"
+wait $second || code=$?
+is "and so does the second" "$code" 0
 is "there was one backup" "$(in_journal "select count(*) from cloner.run where name = 'backup'")" 1
 is "and two environments" "$(in_registry "select count(*) from sample.recycle where ctx in ('$target_ctx', '$second_ctx')")" 2
 
