@@ -3,8 +3,10 @@
  *
  * Every path is walked segment by segment with O_NOFOLLOW from the folder's own descriptor, so no
  * name and no symbolic link leads outside.  A put writes a hidden temporary file, syncs it and
- * renames it: readers see the old blob or the new one.  Headers and metadata go to a sidecar, put
- * in place just before the rename: after a crash in between, the next put of the blob mends it.
+ * renames it: readers see the old blob or the new one.  The temporary file is named after the blob
+ * and locked while it is written, so that the next put takes over what a crash left; a second
+ * writer at the same time gets a name of its own.  Headers and metadata go to a sidecar, put in
+ * place just before the rename: after a crash in between, the next put of the blob mends it.
  *
  * What a file system cannot keep is refused: empty segments ("a//b"), a blob "a" beside "a/b",
  * segments over 255 bytes, names starting with ".cl-".
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -201,24 +204,61 @@ done:
 
 /* ---------------------------------------------------------------- writing */
 
-/* Creates a temporary file in the blob's folder. 0 or an errno. */
+/* Opens and locks the blob's own temporary file, what is left of one that a crash cut short
+ * included. 0, EWOULDBLOCK when somebody is writing it, ENOENT when it went away just now. */
+static int take_temp(int dir, const char *temp, int *fd)
+{
+    struct stat mine;
+    struct stat there;
+    *fd = openat(dir, temp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int rc = *fd < 0 ? errno : 0;
+    if (rc == 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        rc = errno;
+    }
+    /* Its last owner may have renamed or removed it between our open and our lock. */
+    if (rc == 0 &&
+        (fstat(*fd, &mine) != 0 || fstatat(dir, temp, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+         mine.st_ino != there.st_ino)) {
+        rc = ENOENT;
+    }
+    if (rc == 0 && ftruncate(*fd, 0) != 0) {
+        rc = errno;
+    }
+    if (rc != 0 && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return rc;
+}
+
+/* A temporary file that is nobody else's, for the second writer of one blob. 0 or an errno. */
+static int make_temp(int dir, char temp[CL_HIDDEN_NAME], int *fd)
+{
+    uint8_t random[8];
+    char hex[2 * sizeof random + 1];
+    if (!cl_random(random, sizeof random)) {
+        return EIO;
+    }
+    cl_hex(random, sizeof random, hex);
+    snprintf(temp, CL_HIDDEN_NAME, CL_BLOB_HIDDEN "temp.%s", hex);
+    *fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    return *fd < 0 ? errno : 0;
+}
+
+/* Opens the blob's folder and a temporary file in it. 0 or an errno. */
 static int create_temp(struct cl_file_store *s, const char *name, int *dir, const char **base,
-                       char temp[64], int *fd)
+                       char temp[CL_HIDDEN_NAME], int *fd)
 {
     int rc = ENOENT;
     /* A delete may remove a folder that just became empty under our feet: make it again. */
     for (int i = 0; i < PUT_ATTEMPTS && rc == ENOENT; i++) {
-        uint8_t random[8];
-        char hex[2 * sizeof random + 1];
-        if (!cl_random(random, sizeof random)) {
-            return EIO;
-        }
-        cl_hex(random, sizeof random, hex);
-        snprintf(temp, 64, CL_BLOB_HIDDEN "tmp.%s", hex);
         rc = cl_file_open_folder(s, name, true, dir, base);
         if (rc == 0) {
-            *fd = openat(*dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-            rc = *fd < 0 ? errno : 0;
+            cl_hidden_name(*base, "temp", temp);
+            rc = take_temp(*dir, temp, fd);
+            if (rc == EWOULDBLOCK) {
+                rc = make_temp(*dir, temp, fd);
+            }
             if (rc != 0) {
                 close(*dir);
                 *dir = -1;
@@ -288,7 +328,9 @@ static bool has_props(const struct cl_blob_item *item)
 /* Puts the sidecar and the content in place. 0 or an errno. */
 static int publish(int dir, const char *temp, const char *base, const struct cl_blob_item *item)
 {
-    int rc = has_props(item) ? cl_sidecar_write(dir, base, item) : 0;
+    char meta[CL_HIDDEN_NAME + 8];
+    snprintf(meta, sizeof meta, "%s.meta", temp);
+    int rc = has_props(item) ? cl_sidecar_write(dir, base, meta, item) : 0;
     if (rc == 0 && renameat(dir, temp, dir, base) != 0) {
         rc = errno;
     }
@@ -306,7 +348,7 @@ static bool file_put(struct cl_blob_store *store, struct cl_blob_item *item,
 {
     int dir = -1;
     int fd = -1;
-    char temp[64];
+    char temp[CL_HIDDEN_NAME];
     const char *base;
     int rc = create_temp(cl_file_of(store), item->name, &dir, &base, temp, &fd);
     if (rc != 0) {

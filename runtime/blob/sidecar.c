@@ -9,17 +9,17 @@
 
 #include "base/hash.h"
 
-enum { SIDECAR_NAME = 64, SIDECAR_BYTES_MAX = 128 * 1024, HASH_SHOWN = 16 };
+enum { SIDECAR_BYTES_MAX = 128 * 1024, HASH_SHOWN = 16 };
 
 static const char readable[] = " !\"#$&'()*+,/:;<=>?@[]^`{|}";
 
-static void name_of(const char *base, char out[SIDECAR_NAME], const char *suffix)
+void cl_hidden_name(const char *base, const char *kind, char out[CL_HIDDEN_NAME])
 {
     uint8_t hash[CL_SHA256_BYTES];
     char hex[2 * HASH_SHOWN + 1];
     cl_sha256(base, strlen(base), hash);
     cl_hex(hash, HASH_SHOWN, hex);
-    snprintf(out, SIDECAR_NAME, CL_BLOB_HIDDEN "meta.%s%s", hex, suffix);
+    snprintf(out, CL_HIDDEN_NAME, CL_BLOB_HIDDEN "%s.%s", kind, hex);
 }
 
 int cl_write_all(int fd, const void *bytes, size_t n)
@@ -80,8 +80,8 @@ static int take(struct cl_blob_item *item, char *text)
 
 int cl_sidecar_read(int dir, const char *base, struct cl_blob_item *item)
 {
-    char name[SIDECAR_NAME];
-    name_of(base, name, "");
+    char name[CL_HIDDEN_NAME];
+    cl_hidden_name(base, "meta", name);
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? 0 : errno;
@@ -134,12 +134,10 @@ static void print(struct cl_buf *out, const char *base, const struct cl_blob_ite
     }
 }
 
-int cl_sidecar_write(int dir, const char *base, const struct cl_blob_item *item)
+int cl_sidecar_write(int dir, const char *base, const char *temp, const struct cl_blob_item *item)
 {
-    char name[SIDECAR_NAME];
-    char temp[SIDECAR_NAME];
-    name_of(base, name, "");
-    name_of(base, temp, ".new");
+    char name[CL_HIDDEN_NAME];
+    cl_hidden_name(base, "meta", name);
     struct cl_buf text;
     cl_buf_init(&text, SIDECAR_BYTES_MAX - 1);
     int rc = 0;
@@ -174,7 +172,7 @@ done:
 
 int cl_sidecar_remove(int dir, const char *base)
 {
-    char name[SIDECAR_NAME];
-    name_of(base, name, "");
+    char name[CL_HIDDEN_NAME];
+    cl_hidden_name(base, "meta", name);
     return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : errno;
 }

@@ -17,9 +17,15 @@
 
 #define CL_BLOB_HIDDEN ".cl-" /* no blob's file name starts with it */
 
-/* All return 0 or an errno. */
+enum { CL_HIDDEN_NAME = 80 };
+
+/* ".cl-KIND.HASH": the hidden file of that kind beside a blob's file. */
+void cl_hidden_name(const char *base, const char *kind, char out[CL_HIDDEN_NAME]);
+
+/* All return 0 or an errno. Writing goes through the file called temp in the same folder, which
+ * must be the caller's own. */
 int cl_sidecar_read(int dir, const char *base, struct cl_blob_item *item);
-int cl_sidecar_write(int dir, const char *base, const struct cl_blob_item *item);
+int cl_sidecar_write(int dir, const char *base, const char *temp, const struct cl_blob_item *item);
 int cl_sidecar_remove(int dir, const char *base);
 
 /* Writes all n bytes; 0 or an errno. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "blob/azure.h"
 #include "blob/copier.h"
 #include "blob/md5.h"
+#include "blob/sidecar.h"
 #include "blob/xml.h"
 
 static const char emulator_key[] = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"
@@ -468,6 +470,44 @@ static void a_failed_put_changes_nothing(void **state)
     clean(s, dir);
 }
 
+/* A put that was killed leaves its temporary file; the next put of that blob takes it over. While
+ * somebody holds it, another writer gets by without. */
+static void temporary_files_do_not_pile_up(void **state)
+{
+    (void)state;
+    char dir[64];
+    char hidden[CL_HIDDEN_NAME];
+    char rest[CL_HIDDEN_NAME + 8];
+    char path[200];
+    struct cl_err err;
+    struct cl_blob_store *s = open_folder(dir);
+    put(s, "keep", "k");
+    cl_hidden_name("a", "temp", hidden);
+    snprintf(rest, sizeof rest, "root/%s", hidden);
+    shell_path(path, dir, rest);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("much longer than what comes", f);
+    fflush(f);
+    put(s, "a", "new");
+    assert_int_equal(access(path, F_OK), -1);
+    fclose(f);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(flock(fileno(f), LOCK_EX), 0);
+    put(s, "a", "newer");
+    assert_int_equal(access(path, F_OK), 0);
+    fclose(f);
+    put(s, "a", "newest");
+    assert_int_equal(access(path, F_OK), -1);
+    struct cl_buf out;
+    cl_buf_init(&out, CL_BLOB_MEMORY_MAX);
+    assert_true(cl_blob_get(s, "a", &out, &err));
+    assert_string_equal(cl_buf_str(&out), "newest");
+    cl_buf_fini(&out);
+    clean(s, dir);
+}
+
 /* ---------------------------------------------------------------- copies that go wrong */
 
 /* A folder behind a driver that misbehaves as told. */
@@ -658,6 +698,7 @@ int main(void)
         cmocka_unit_test(symbolic_links_lead_nowhere),
         cmocka_unit_test(names_that_leave_are_refused),
         cmocka_unit_test(a_failed_put_changes_nothing),
+        cmocka_unit_test(temporary_files_do_not_pile_up),
         cmocka_unit_test_setup(a_lost_blob_is_noticed, forget_plan),
         cmocka_unit_test_setup(other_bytes_of_the_same_length_are_noticed, forget_plan),
         cmocka_unit_test_setup(a_passing_failure_is_tried_again, forget_plan),
