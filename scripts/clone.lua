@@ -207,37 +207,43 @@ local function restore_aside(run, admin, target, name)
     seconds = done.seconds }
 end
 
+--- The result of step 5 once the copy has taken the old database's place; nil before that.
+local function swapped(run, admin, target)
+  local names, copy = database_names(run, target), run:once_value("copy")
+  local identity = tenant.identity(admin, names.live)
+  if not copy or not identity or identity.database_oid ~= copy.new_oid then return nil end
+  registry.bind(run.config, target.ctx, { database_cluster = target.cluster, file_cluster = target.cluster,
+    system_identifier = identity.system_identifier, database_oid = identity.database_oid })
+  copy.database, copy.previous = names.live, names.previous
+  return copy
+end
+
 P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
     local admin <close> = tenant.admin(run.config, target.cluster)
     local names = database_names(run, target)
-    local old = run:once("old", function() return { oid = tenant.database_oid(admin, names.live) } end)
-    local copy = run:once("copy", function() return restore_aside(run, admin, target, names.new) end)
-    if tenant.database_oid(admin, names.live) ~= copy.new_oid then
-      local renames = { { names.live, names.previous }, { names.new, names.live } }
-      if not old.oid then table.remove(renames, 1) end
-      tenant.rename_databases(admin, renames)
+    run:once("old_oid", function() return tenant.database_oid(admin, names.live) end)
+    run:once("copy", function() return restore_aside(run, admin, target, names.new) end)
+    if not swapped(run, admin, target) then
+      tenant.rename_databases(admin, { { names.live, names.previous }, { names.new, names.live } })
     end
-    local identity = tenant.identity(admin, names.live)
-    registry.bind(run.config, target.ctx, { database_cluster = target.cluster,
-      file_cluster = target.cluster, system_identifier = identity.system_identifier,
-      database_oid = identity.database_oid })
-    copy.database, copy.previous = names.live, old.oid and names.previous or nil
-    return copy
+    return swapped(run, admin, target)
+  end,
+  check = function(run)
+    local _, target = tenants(run)
+    local admin <close> = tenant.admin(run.config, target.cluster)
+    return swapped(run, admin, target)
   end,
   undo = function(run)
-    local old, copy = run:once_value("old"), run:once_value("copy")
-    if not old then return end
+    local old_oid = run:once_value("old_oid")
+    if not old_oid then return end
     local _, target = tenants(run)
     local admin <close> = tenant.admin(run.config, target.cluster)
     local names = database_names(run, target)
-    local live = tenant.database_oid(admin, names.live)
-    if copy and live == copy.new_oid then
-      local renames = { { names.live, names.new }, { names.previous, names.live } }
-      if not old.oid then table.remove(renames) end
-      tenant.rename_databases(admin, renames)
-    elseif live ~= old.oid then
+    if swapped(run, admin, target) then
+      tenant.rename_databases(admin, { { names.live, names.new }, { names.previous, names.live } })
+    elseif tenant.database_oid(admin, names.live) ~= old_oid then
       errors.raise("conflict", "E_REPLACED", names.live .. " was replaced by a later run")
     end
     tenant.drop_database(admin, names.new)

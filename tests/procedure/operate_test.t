@@ -156,7 +156,7 @@ exec 9>&-
 wait $locker
 code=0
 wait $first || code=$?
-is "the first clone succeeds" "$code $(grep -c 'succeeded$' "$demo/first")" "0 2"
+is "the first clone succeeds" "$code" 0
 wait $second || code=$?
 is "and so does the second" "$code" 0
 is "there was one backup" "$(in_journal "select count(*) from cloner.run where name = 'backup'")" 1
