@@ -293,11 +293,7 @@ static void read_entity(const char *s, size_t n, struct cl_element *e)
 /* Is the apostrophe at s[pos] inside a word (o'brien) rather than a quote before one? */
 static bool is_inner_apostrophe(const char *s, size_t pos)
 {
-    while (pos > 0 && s[pos - 1] == '\'') {
-        pos--;
-    }
-    unsigned char before = pos ? (unsigned char)s[pos - 1] : 0;
-    return may_end_address(before);
+    return pos > 0 && may_end_address((unsigned char)s[pos - 1]);
 }
 
 struct cl_element cl_mask_element(const char *s, size_t n, size_t pos)
@@ -377,10 +373,9 @@ static size_t escape_bytes(const char *s, size_t b, size_t at, uint32_t *code)
     return strchr("nrtbfv0", s[b]) ? 1 : 0;
 }
 
-size_t cl_mask_local_start(const char *s, size_t n, size_t floor, size_t at)
+size_t cl_mask_local_start(const char *s, size_t floor, size_t at)
 {
     enum { LOCAL_MAX_BYTES = 256 }; /* longer runs are no local part: only their end is */
-    (void)n;
     size_t b = at;
     while (b > floor) {
         size_t p = b - 1;
@@ -425,9 +420,8 @@ static bool ends_with_entity(const char *s, size_t at)
     return true;
 }
 
-bool cl_mask_soft_local(const char *s, size_t n, size_t at)
+bool cl_mask_soft_local(const char *s, size_t at)
 {
-    (void)n;
     static const struct {
         char mark;  /* what the escape begins with */
         size_t len; /* of the whole escape */
@@ -455,9 +449,8 @@ static bool is_quotable(char c)
     return !strchr(" \t,:;(){}=<>\"\\", c); /* NUL counts as a separator too */
 }
 
-bool cl_mask_quoted_local(const char *s, size_t n, size_t at, size_t *open, size_t *close)
+bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
 {
-    (void)n;
     if (at < 3 || s[at - 1] != '"') {
         return false;
     }

@@ -35,14 +35,14 @@ struct cl_element {
 struct cl_element cl_mask_element(const char *s, size_t n, size_t pos);
 
 /* Where the run of plain local-part characters that ends before s[at] begins, not before floor. */
-size_t cl_mask_local_start(const char *s, size_t n, size_t floor, size_t at);
+size_t cl_mask_local_start(const char *s, size_t floor, size_t at);
 
 /* Given an empty local part: does what stands before s[at] make it an address all the same? */
-bool cl_mask_soft_local(const char *s, size_t n, size_t at);
+bool cl_mask_soft_local(const char *s, size_t at);
 
 /* Where the quoted local part ending before s[at] opens and closes (positions of its first
  * character and of its closing quote); false when there is none. */
-bool cl_mask_quoted_local(const char *s, size_t n, size_t at, size_t *open, size_t *close);
+bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close);
 
 /* Appends what the text stands for. */
 void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out);

@@ -285,12 +285,12 @@ bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t po
     }
     size_t open = 0;
     t->first_at = t->at;
-    t->local = cl_mask_local_start(s, n, pos, t->at);
+    t->local = cl_mask_local_start(s, pos, t->at);
     if (t->local == t->at) {
-        t->quoted = cl_mask_quoted_local(s, n, t->at, &open, &t->close);
+        t->quoted = cl_mask_quoted_local(s, t->at, &open, &t->close);
         t->spaced = t->quoted && pos > open;
     }
-    bool local = t->local < t->at || t->quoted || cl_mask_soft_local(s, n, t->at);
+    bool local = t->local < t->at || t->quoted || cl_mask_soft_local(s, t->at);
     if (t->quoted) {
         t->local = open;
     }

@@ -370,6 +370,33 @@ static void the_hash_covers_the_rules(void **state)
     cl_mask_free(c);
 }
 
+/* Text that tempts a scanner to look back again and again: a quadratic one would take hours. */
+static void long_values_take_linear_time(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "'",     "@",     "a@",    "\"@",     "a@b.no", "a@b.no'", "%25", "&#x0", "40", "=40a",
+        "\\\"@", "[1.2@", "&amp;", "x@y.no ", "a.b.",   "\u00e5@", "%40", ".2",   "\"", "\\u0040"};
+    enum { BYTES = 1 << 20 };
+    char *value = malloc(BYTES);
+    assert_non_null(value);
+    struct cl_mask *mask = make_mask();
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        size_t len = strlen(patterns[i]);
+        memcpy(value, "a@b.no", 6);
+        for (size_t p = 6; p < BYTES; p++) {
+            value[p] = patterns[i][p % len];
+        }
+        for (enum cl_carrier carrier = CL_CARRIER_TEXT; carrier <= CL_CARRIER_JSON; carrier++) {
+            struct cl_buf out = apply(mask, carrier, value, BYTES, NULL);
+            assert_int_equal(cl_mask_find(mask, NULL, carrier, out.data, out.len, NULL, NULL), 0);
+            cl_buf_fini(&out);
+        }
+    }
+    cl_mask_free(mask);
+    free(value);
+}
+
 /* Deterministic noise: the same on every machine. */
 static uint64_t noise_state;
 
@@ -654,6 +681,7 @@ int main(void)
         cmocka_unit_test(found_addresses_are_decoded),
         cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(the_hash_covers_the_rules),
+        cmocka_unit_test(long_values_take_linear_time),
         cmocka_unit_test(distinct_stays_distinct),
         cmocka_unit_test(promises_hold_for_old_findings),
         cmocka_unit_test(promises_hold_for_noise),
