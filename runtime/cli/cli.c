@@ -33,7 +33,7 @@ static int unknown_verb(const char *word)
 {
     const char *names[VERBS_MAX + 1];
     size_t n = 0;
-    for (; cl_verbs[n] && n < VERBS_MAX; n++) {
+    for (; n < VERBS_MAX && cl_verbs[n]; n++) {
         names[n] = cl_verbs[n]->name;
     }
     names[n] = NULL;
