@@ -33,8 +33,8 @@ static int unknown_verb(const char *word)
 {
     const char *names[VERBS_MAX + 1];
     size_t n = 0;
-    for (; n < VERBS_MAX && cl_verbs[n]; n++) {
-        names[n] = cl_verbs[n]->name;
+    for (const struct cl_verb *const *verb = cl_verbs; *verb && n < VERBS_MAX; verb++) {
+        names[n++] = (*verb)->name;
     }
     names[n] = NULL;
     const char *near = cl_nearest(word, names);
