@@ -15,26 +15,8 @@ started=no
 finish() {
     if [ "$started" = yes ]; then
         platform_stop
-        say "The sample platform is down again; its data and logs are in build/demo."
+        say "The sample platform is down again; its data and logs are in build/demo, make up starts it."
     fi
-}
-
-# The certificate of step 9, from the journal.
-show_certificate() {
-    cluster_psql "$demo/prod1" -d cloner -At -P pager=off <<'SQL'
-select format(E'Certificate of %s (database %s, system %s)\n', c ->> 'taken_at', c #>> '{database,name}',
-        c #>> '{database,system_identifier}')
-    || format(E'  looked at      %s values in %s columns of %s tables, %s rows, %s s\n', c #>> '{scanned,values}',
-        c #>> '{scanned,columns}', c #>> '{scanned,tables}', c #>> '{scanned,rows}', round((c ->> 'seconds')::numeric, 1))
-    || format(E'  addresses left %s outside %s\n', c ->> 'leaks', (select string_agg(d, ' and ') from (
-        select c #>> '{rules,sink_domain}' as d union all
-        select jsonb_array_elements_text(c #> '{rules,allow}')) as domains))
-    || coalesce((select string_agg(format(E'  kept           %s in %s.%s: %s\n', k ->> 'count', k ->> 'table',
-        k ->> 'column', k ->> 'reason'), '') from jsonb_array_elements(c -> 'kept') k), '')
-    || format(E'  rules          %s', c #>> '{rules,hash}')
-from (select result -> 'certificate' as c from cloner.step
-    where step_key = 'mask_email' and state = 'done' order by finished_at desc limit 1) s;
-SQL
 }
 
 # What an application sees of the target afterwards.
@@ -85,8 +67,6 @@ if [ "$status" -ne 0 ]; then
     exit "$status"
 fi
 
-say ""
-show_certificate
 show_target
 say "Where to look next:"
 say "  make up                      start the platform again, to play with it; make down stops it"
