@@ -215,7 +215,7 @@ address='[a-z0-9._+-]+(@|%40|=40|&#64;|\\u0040)(nordlys-[a-z0-9-]+\.example|cust
 dump prod1 $source_db | LC_ALL=C grep -aoiE "$address" | LC_ALL=C sort -u | grep -vxF "$kept" >"$demo/addresses"
 is "production has addresses to look for" "$([ "$(wc -l <"$demo/addresses")" -gt 1000 ] && echo yes)" yes
 is "none of them in the target's cluster, WAL included" \
-    "$(LC_ALL=C grep -rhaoiF -f "$demo/addresses" "$demo/test1/data" "$demo/test1/log" | sort | uniq -c | head)" ""
+    "$(LC_ALL=C grep -rhaoF -f "$demo/addresses" "$demo/test1/data" "$demo/test1/log" | sort | uniq -c | head)" ""
 is "nor anything else of their domains" "$(LC_ALL=C grep -rhaoiE "$address" "$demo/test1/data" "$demo/test1/log" |
     LC_ALL=C sort -u | grep -vE "(${kept/$'\n'/|})\$")" ""
 is "the search would find one" "$(LC_ALL=C grep -rlaoiE '@nordlys-' "$demo/prod1/data" | head -1 | wc -l)" 1
