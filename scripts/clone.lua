@@ -112,6 +112,7 @@ end
 
 -- Phase 1: a verified backup of production, the test environment offline --------------------------
 
+-- 1
 P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to complete",
   timeout = "24h",
   run = function(run)
@@ -130,6 +131,7 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
   plan = function(ctx) return wizard.size_of_source(ctx, "reads every table once") end,
 }
 
+-- 2
 P:step { "enter_maintenance", title = "Wait for customer tasks, enter offline maintenance mode",
   timeout = "4h",
   run = function(run)
@@ -154,10 +156,12 @@ P:step { "enter_maintenance", title = "Wait for customer tasks, enter offline ma
   end,
 }
 
+-- 3
 P:step { "wait_tasks", title = "Wait for customer task", timeout = "4h",
   run = function(run) return { tasks = drain(run) } end,
 }
 
+-- 4
 P:step { "connect_clusters", title = "Connect customer to old clusters",
   run = function(run)
     local source, target = tenants(run)
@@ -218,6 +222,7 @@ local function swapped(run, admin, target)
   return copy
 end
 
+-- 5
 P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
@@ -305,6 +310,7 @@ local function close_tickets(conn)
     SELECT id, 2, ticket_status, localtimestamp FROM closed]])
 end
 
+-- 6
 P:step { "copy_customer_info", title = "Copy customer info",
   run = function(run)
     local source, target = tenants(run)
@@ -371,6 +377,7 @@ local function hand_over(conn, roles)
   end
 end
 
+-- 7
 P:step { "create_login", title = "Create SQL login",
   run = function(run)
     local _, target = tenants(run)
@@ -404,6 +411,7 @@ P:step { "create_login", title = "Create SQL login",
   end,
 }
 
+-- 8
 P:step { "fix_system_users", title = "Fix system users",
   run = function(run)
     local _, target = tenants(run)
@@ -428,6 +436,7 @@ P:step { "fix_system_users", title = "Fix system users",
   end,
 }
 
+-- 9
 P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
@@ -454,6 +463,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
 
 -- Phase 4: the services around it -----------------------------------------------------------------
 
+-- 10
 P:step { "register_superid", title = "Register customer in SuperId",
   run = function(run)
     local source, target = tenants(run)
@@ -512,6 +522,7 @@ local function restore_files(run, kind)
   previous:delete_all("")
 end
 
+-- 11
 P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
   run = function(run)
     local _, target = tenants(run)
@@ -529,6 +540,7 @@ P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
   plan = function(ctx) return wizard.size_of_files(ctx, "templates") end,
 }
 
+-- 12
 P:step { "provision_mail", title = "Provision mail service",
   run = function(run)
     local _, target = tenants(run)
@@ -557,6 +569,7 @@ P:step { "provision_mail", title = "Provision mail service",
   end,
 }
 
+-- 13
 P:step { "disable_tasks", title = "Disable scheduled tasks",
   run = function(run)
     if run.params.keep_scheduled_tasks then return { disabled = 0, kept = true } end
@@ -569,6 +582,7 @@ P:step { "disable_tasks", title = "Disable scheduled tasks",
   end,
 }
 
+-- 14
 P:step { "recycle", title = "Recycle customer",
   run = function(run)
     local _, target = tenants(run)
@@ -584,6 +598,7 @@ P:step { "recycle", title = "Recycle customer",
 
 -- Phase 5: owner, licence and users ---------------------------------------------------------------
 
+-- 15
 P:step { "change_serial", title = "Change serial number",
   run = function(run)
     local source, target = tenants(run)
@@ -617,6 +632,7 @@ P:step { "change_serial", title = "Change serial number",
   end,
 }
 
+-- 16
 P:step { "superid_migrating", title = "SuperId state: In migration",
   run = function(run)
     local target = run.params.target
@@ -631,6 +647,7 @@ P:step { "superid_migrating", title = "SuperId state: In migration",
   end,
 }
 
+-- 17
 P:step { "assign_plans", title = "Assign user plans",
   run = function(run)
     local _, target = tenants(run)
@@ -663,6 +680,7 @@ P:step { "assign_plans", title = "Assign user plans",
   end,
 }
 
+-- 18
 P:step { "sync_superid", title = "Sync SuperId users",
   run = function(run)
     local _, target = tenants(run)
@@ -681,6 +699,7 @@ P:step { "sync_superid", title = "Sync SuperId users",
   end,
 }
 
+-- 19
 P:step { "superid_normal", title = "SuperId state: Normal",
   run = function(run)
     return { state = superid.set_state(run.config, run.params.target, "Normal", run:idempotency_key()).state }
@@ -689,6 +708,7 @@ P:step { "superid_normal", title = "SuperId state: Normal",
 
 -- Phase 6: partners, files, and the doors open -----------------------------------------------------
 
+-- 20
 P:step { "partner_users", title = "Create partner system users",
   run = function(run)
     local _, target = tenants(run)
@@ -721,6 +741,7 @@ P:step { "partner_users", title = "Create partner system users",
   end,
 }
 
+-- 21
 P:step { "update_company", title = "Update company info",
   run = function(run)
     local _, target = tenants(run)
@@ -739,6 +760,7 @@ P:step { "update_company", title = "Update company info",
   end,
 }
 
+-- 22
 P:step { "clone_attachments", title = "Clone SoArc attachments", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
@@ -750,6 +772,7 @@ P:step { "clone_attachments", title = "Clone SoArc attachments", timeout = "12h"
   plan = function(ctx) return wizard.size_of_files(ctx, "attachments") end,
 }
 
+-- 23
 P:step { "notify_apps", title = "Notify apps: BackupRestored", timeout = "1h",
   run = function(run)
     local _, target = tenants(run)
@@ -792,6 +815,7 @@ local function drop_older(run, admin, target)
   return tenant.drop_older(admin, target.database_name, database_names(run, target).previous)
 end
 
+-- 24
 P:step { "enter_running", title = "Enter running mode", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
