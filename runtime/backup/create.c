@@ -1,8 +1,11 @@
 /* source -> archive. */
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive.h"
 #include "base/clock.h"
@@ -117,8 +120,13 @@ static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct 
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
     m->pg_dump = tools->major;
-    bool ok = cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
-              cl_file_sha256(file, m->schema_sha256, &m->schema_bytes, err);
+    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* pg_dump keeps the mode */
+    bool ok = fd >= 0 || cl_fail_errno(err, errno, "cannot write %s", file);
+    if (fd >= 0) {
+        close(fd);
+    }
+    ok = ok && cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
+         cl_file_sha256(file, m->schema_sha256, &m->schema_bytes, err);
     free(file);
     return ok;
 }

@@ -128,19 +128,23 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_catalog catalog = {0};
     struct cl_plan plan = {0};
     struct cl_tools tools;
+    size_t logins = 0;
     char *schema = cl_path_join(spec->archive, CL_SCHEMA_FILE);
-    bool ok =
-        cl_run_begin(&run, job, spec, summary, err) &&
-        cl_archive_open(&manifest, spec->archive, err) && schema &&
-        check_archive(&manifest, spec->archive, schema, err) &&
-        cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
-        cl_target_open(&target, &run, &manifest.source, err) &&
-        cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema, err) &&
-        make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
-        copy_rows(&run, &manifest, &plan, err);
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_archive_open(&manifest, spec->archive, err) && schema &&
+              check_archive(&manifest, spec->archive, schema, err) &&
+              cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
+              cl_target_open(&target, &run, &manifest.source, err) &&
+              cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema,
+                                &logins, err) &&
+              make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
+              copy_rows(&run, &manifest, &plan, err);
     if (ok && manifest.large_objects > 0) {
         cl_run_warn(&run, "%llu large objects of the source are not in the archive",
                     (unsigned long long)manifest.large_objects);
+    }
+    if (ok) {
+        cl_target_warn_logins(&run, logins);
     }
     struct cl_finish finish = {.tools = &tools,
                                .schema_file = schema,

@@ -23,8 +23,11 @@ bool cl_schema_dump(const struct cl_tools *tools, struct cl_watch *watch, const 
                     const char *snapshot, const char *file, struct cl_err *err);
 
 /* Restores one section of it. Owners, privileges, tablespaces, publications and subscriptions are
- * left out: they belong to the source's cluster. jobs: connections for the post-data section. */
+ * left out: they belong to the source's cluster; so are user mappings, with which a copy could
+ * write to the databases behind the source's foreign tables: *logins (may be NULL) is how many
+ * there were. jobs: connections for the post-data section. */
 bool cl_schema_restore(const struct cl_tools *tools, struct cl_watch *watch, const char *conninfo,
-                       enum cl_section section, int jobs, const char *file, struct cl_err *err);
+                       enum cl_section section, int jobs, const char *file, size_t *logins,
+                       struct cl_err *err);
 
 #endif

@@ -100,6 +100,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_target target = {0};
     struct cl_catalog catalog = {0};
     struct cl_tools tools;
+    size_t logins = 0;
     char *scratch = NULL;
     char *schema = NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
@@ -113,8 +114,12 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
         ok = schema != NULL;
     }
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
-         cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema, err) &&
+         cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema, &logins,
+                           err) &&
          copy_rows(&run, &catalog, keeper.snapshot, err);
+    if (ok) {
+        cl_target_warn_logins(&run, logins);
+    }
     cl_keeper_close(&keeper); /* the source is not needed while indexes are built */
     ok = ok && finish(&target, &run, &catalog, &tools, schema, err);
     cl_target_close(&target);

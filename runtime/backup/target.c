@@ -44,6 +44,16 @@ void cl_target_close(struct cl_target *target)
     cl_link_close(&target->link);
 }
 
+void cl_target_warn_logins(struct cl_run *run, size_t logins)
+{
+    if (logins > 0) {
+        cl_run_warn(run,
+                    "%zu user mapping(s) of foreign servers were left behind: the copy cannot "
+                    "sign in there",
+                    logins);
+    }
+}
+
 static bool named_command(PGconn *conn, const char *command, const char *schema, const char *name,
                           struct cl_err *err)
 {
@@ -153,7 +163,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
         }
     }
     if (!cl_schema_restore(finish->tools, run->watch, run->spec->target, CL_SECTION_POST_DATA,
-                           run->jobs, finish->schema_file, err)) {
+                           run->jobs, finish->schema_file, NULL, err)) {
         return false;
     }
     for (size_t i = 0; i < finish->n_matviews; i++) {

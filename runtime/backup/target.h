@@ -37,4 +37,7 @@ struct cl_finish {
 bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct cl_finish *finish,
                       struct cl_err *err);
 
+/* Tells the operator of user mappings that cl_schema_restore() left out. */
+void cl_target_warn_logins(struct cl_run *run, size_t logins);
+
 #endif
