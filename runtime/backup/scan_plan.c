@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@ enum { LIST_BYTES_MAX = 64 * 1024 * 1024 };
 
 /* Columns of scan_columns.sql */
 enum { C_SCHEMA, C_TABLE, C_COLUMN, C_KIND, C_CARRIER, C_TYPE, C_SIZE };
+
+/* Columns of scan_definitions.sql */
+enum { D_KIND, D_NAME, D_TEXT };
 
 static bool no_memory(struct cl_err *err)
 {
@@ -139,6 +143,35 @@ static bool add_objects(struct scan_plan *plan, PGconn *conn, struct cl_err *err
     return true;
 }
 
+static void count_one(void *arg, const char *address, size_t n)
+{
+    (void)address;
+    (void)n;
+    ++*(uint64_t *)arg;
+}
+
+/* Objects whose definition holds addresses: named, since no mask reaches them. */
+static bool add_definitions(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
+                            struct cl_err *err)
+{
+    const struct cl_embedded *sql = cl_embedded("runtime/backup/scan_definitions.sql");
+    PGresult *r = cl_pg_query(conn, sql->data, 0, NULL, err);
+    if (!r) {
+        return false;
+    }
+    bool ok = true;
+    for (int row = 0; ok && row < PQntuples(r); row++) {
+        uint64_t n = 0;
+        char kind[64];
+        cl_mask_find(mask, NULL, CL_CARRIER_TEXT, PQgetvalue(r, row, D_TEXT),
+                     (size_t)PQgetlength(r, row, D_TEXT), count_one, &n);
+        snprintf(kind, sizeof kind, "%.40s with an address", PQgetvalue(r, row, D_KIND));
+        ok = n == 0 || add_gap(plan, kind, PQgetvalue(r, row, D_NAME), n) || no_memory(err);
+    }
+    PQclear(r);
+    return ok;
+}
+
 bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
                        const char *const *tables, struct cl_err *err)
 {
@@ -160,7 +193,7 @@ bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mas
         ok = ok || no_memory(err);
     }
     PQclear(r);
-    return ok && add_objects(plan, conn, err);
+    return ok && add_objects(plan, conn, err) && add_definitions(plan, conn, mask, err);
 }
 
 static void free_place(struct cl_scan_place *place)
