@@ -70,9 +70,9 @@ local function short_id(run) return (run.id:gsub("%-", ""):sub(-8)) end
 
 --- The three names the target's database goes by during a run.
 local function database_names(run, target)
-  local live = target.database_name
-  return { live = live, new = live .. "_new_" .. short_id(run),
-    previous = live .. "_prev_" .. short_id(run) }
+  local live, id = target.database_name, short_id(run)
+  return { live = live, new = tenant.beside(live, "new") .. id,
+    previous = tenant.beside(live, "prev") .. id }
 end
 
 --- The address every test mail arrives at.
@@ -200,6 +200,7 @@ local function restore_aside(run, admin, target, name)
   local rules, from = mask_rules(run), run:result("wait_backup").archive
   local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
     exclude_data = NEVER_COPIED, progress = progress(run, "bytes") }
+  for _, warning in ipairs(done.warnings) do run:warn(warning) end
   local compared = backup.compare { archive = from, target = dsn, password = password, mask = rules,
     exclude_data = NEVER_COPIED }
   if not compared.equal then
@@ -450,6 +451,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
         certificate.leaks, run.params.mail_domain, target.database_name),
         { detail = certificate.places })
     end
+    for _, gap in ipairs(wizard.unmasked(certificate)) do run:warn(gap) end
     local identity = tenant.identity(conn, target.database_name)
     return { certificate = certificate, horizon = horizon, database_oid = identity.database_oid,
       system_identifier = identity.system_identifier, masked = run:result("restore").masked }
@@ -794,7 +796,7 @@ local function written_since(conn, horizon)
   local asked = {}
   for i, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'
-      AND n.nspname NOT IN ('information_schema', 'cloner_meta')]])) do
+      AND n.nspname <> 'information_schema']])) do
     asked[i] = ("SELECT %s AS name WHERE EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))")
       :format(db.literal(row.schema .. "." .. row.name), db.ident(row.schema, row.name))
   end

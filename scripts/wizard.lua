@@ -13,6 +13,7 @@ local M = {}
 local SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
 local TARGET_STATES = { [2] = true, [5] = true, [6] = true, [12] = true }
 local OWNER_NAME_MAX = 219
+local DATABASE_NAME_BYTES_MAX = 63 -- PostgreSQL cuts longer ones, silently
 
 local function refuse(code, message, ...)
   errors.raise("invalid", code, message:format(...))
@@ -41,6 +42,11 @@ function M.prove_apart(config, source, target)
   if a.system_identifier == b.system_identifier and a.database_oid == b.database_oid then
     refuse("E_SAME_DATABASE", "%s and %s are the same database", source.ctx, target.ctx)
   end
+  if target.isolated and tenant.server(from) == tenant.server(to) then
+    refuse("E_SAME_SERVER", "the registry says that cluster %s is for tests alone, and the configuration "
+      .. "leads to the server of %s", target.cluster, source.ctx)
+  end
+  tenant.prove_files_apart(config, source, target)
   return b
 end
 
@@ -55,9 +61,17 @@ local function check_tenants(source, target)
   if not TARGET_STATES[target.state] then
     refuse("E_TARGET_STATE", "%s is in state %d and cannot be replaced", target.ctx, target.state)
   end
+  if #target.database_name > DATABASE_NAME_BYTES_MAX then
+    refuse("E_DATABASE_NAME", "the database name '%s' of %s is longer than the %d bytes PostgreSQL keeps",
+      target.database_name, target.ctx, DATABASE_NAME_BYTES_MAX)
+  end
 end
 
 local function check_privileges(config, source, target)
+  if tenant.is_readonly(config, target.cluster) then
+    refuse("E_TARGET_READONLY", "the configuration declares cluster %s read-only, and %s lies on it",
+      target.cluster, target.ctx)
+  end
   local from <close> = tenant.open(config, source, true)
   local hidden = from:query([[SELECT c.oid::regclass::text AS name FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')
@@ -244,6 +258,19 @@ end
 
 -- What is said at the end -------------------------------------------------------------------------
 
+--- What the certificate found where no mask reaches: in definitions, which came with the schema.
+---@return string[]
+function M.unmasked(certificate)
+  local lines = {}
+  for _, gap in ipairs(certificate.not_scanned) do
+    if gap.kind:match(" with an address$") then
+      lines[#lines + 1] = ("not masked: %d address(es) in the %s %s"):format(gap.count,
+        (gap.kind:gsub(" with an address$", "")), gap.name)
+    end
+  end
+  return lines
+end
+
 local function certificate_lines(lines, c)
   lines[#lines + 1] = ("Certificate: %d addresses outside %s in %s (oid %s, system %s)"):format(c.leaks,
     c.rules.sink_domain, c.database.name, c.database.oid, c.database.system_identifier)
@@ -253,6 +280,7 @@ local function certificate_lines(lines, c)
     lines[#lines + 1] = ("  kept on purpose: %d in %s.%s: %s"):format(kept.count, kept.table, kept.column,
       kept.reason)
   end
+  for _, gap in ipairs(M.unmasked(c)) do lines[#lines + 1] = "  " .. gap end
 end
 
 --- The closing lines of a clone; `run` knows its results.

@@ -26,8 +26,9 @@ end
 ---@return table the columns selected here
 function M.customer(config, ctx)
   return M.use(config, function(conn)
-    local row = conn:row([[SELECT ctx, company_name, serial_no, state, endpoint, version, file_version,
-      cluster, database_name, is_test_of, licence_package FROM registry.customer WHERE ctx = $1]], ctx)
+    local row = conn:row([[SELECT t.ctx, t.company_name, t.serial_no, t.state, t.endpoint, t.version,
+        t.file_version, t.cluster, t.database_name, t.is_test_of, t.licence_package, c.isolated
+      FROM registry.customer t JOIN registry.cluster c ON c.name = t.cluster WHERE t.ctx = $1]], ctx)
     if not row then
       errors.raise("invalid", "E_UNKNOWN_TENANT", "the registry knows no tenant " .. ctx)
     end

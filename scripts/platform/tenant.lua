@@ -50,6 +50,16 @@ function M.identity(conn, database)
     oid::bigint AS database_oid FROM pg_database WHERE datname = $1]], database)
 end
 
+--- Which server process this is, whatever the connection string says.
+---@return string
+function M.server(conn)
+  return conn:value([[SELECT (SELECT system_identifier FROM pg_control_system()) || ' '
+    || extract(epoch FROM pg_postmaster_start_time())]])
+end
+
+--- Is the cluster declared read-only?
+function M.is_readonly(config, cluster_name) return cluster(config, cluster_name).readonly == true end
+
 --- Ends every other session of a database.
 ---@return integer how many there were
 function M.close_sessions(admin, database)
@@ -98,12 +108,28 @@ function M.drop_database(admin, database)
   admin:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(db.ident(database)))
 end
 
+local NAME_BYTES_MAX = 63 -- longer names are cut by PostgreSQL, silently
+local RUN_BYTES = 8       -- what short ids of runs have
+
+--- What the name of a database beside the tenant's begins with; a short id of the run follows. The
+--- end of a long name gives way to its hash: cut off, the name would be the tenant's own again.
+---@param kind string "new" or "prev"
+function M.beside(database, kind)
+  local tail = "_" .. kind .. "_"
+  if #database + #tail + RUN_BYTES <= NAME_BYTES_MAX then return database .. tail end
+  local hash = "_" .. crypto.sha256(database):sub(1, 8)
+  local start = database:sub(1, NAME_BYTES_MAX - RUN_BYTES - #tail - #hash)
+  return start:gsub("[\x80-\xff]+$", "") .. hash .. tail
+end
+
 --- Drops the kept databases of earlier runs, all but `except`.
 ---@return string[] their names
 function M.drop_older(admin, database, except)
   local dropped = {}
   for _, row in ipairs(admin:query([[SELECT datname FROM pg_database
-    WHERE left(datname, length($1) + 6) = $1 || '_prev_' AND datname <> $2 ORDER BY 1]], database, except)) do
+    WHERE starts_with(datname, $1) AND datname <> $2
+      AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1]],
+    M.beside(database, "prev"), except)) do
     M.drop_database(admin, row.datname)
     dropped[#dropped + 1] = row.datname
   end
@@ -164,9 +190,11 @@ local function password_file(config, name)
   return "file:" .. config.secrets.folder .. "/" .. name .. ".password"
 end
 
+--- The file's secret; nil when there is no such file.
 local function read(file)
   local ok, value = pcall(function() return secret.reveal(secret(file)) end)
-  return ok and value or nil
+  if ok then return value end
+  if not errors.is(value, "not_found") then error(value, 0) end
 end
 
 local NONE = "(none)"
@@ -182,6 +210,7 @@ function M.new_password(config, admin, name, run_id)
     local known, verifier = pcall(function()
       return admin:value("SELECT rolpassword FROM pg_authid WHERE rolname = $1", name)
     end)
+    if not known and not errors.is(verifier, "permission") then error(verifier, 0) end
     secret.put(before, (current or NONE) .. " " .. (known and verifier or NONE))
   end
   if not current or current == read(before):match("^%S+") then
@@ -255,6 +284,18 @@ function M.drop_older_files(config, kind, customer, suffix)
     end
   end
   return gone
+end
+
+--- Raises unless the files of two tenants lie apart: nothing written for one may land with the other.
+function M.prove_files_apart(config, source, target)
+  for _, kind in ipairs { "templates", "attachments" } do
+    local from = M.files(config, kind, source).url:gsub("/*$", "/")
+    local to = M.files(config, kind, target).url:gsub("/*$", "/")
+    if from:sub(1, #to) == to or to:sub(1, #from) == from then
+      errors.raise("invalid", "E_SAME_FILES", ("the %s of %s (%s) and of %s (%s) lie in one another"):format(
+        kind, source.ctx, from, target.ctx, to))
+    end
+  end
 end
 
 --- Deletes what `store` has and the set `keep` has not.
