@@ -39,17 +39,20 @@ local function fail(e)
   return USAGE_CODES[e.code] and EXIT.usage or EXIT.failed
 end
 
+--- The error object of what was raised, with its place in the scripts.
+local function traced(e)
+  local object = errors.from(e)
+  object.traceback = object.traceback or debug.traceback("", 2)
+  return object
+end
+
 --- Wraps a verb: prepares the log, turns what it raises into a message and an exit code. It runs in
 --- a task of its own, so that a script in an endless loop takes only that with it.
 function M.verb(f)
   return function(args)
     host.setup_log(args.log_level or "info", args.json ~= nil)
     local ok, result = task.spawn(function()
-      local fine, value = xpcall(f, function(e)
-        local object = errors.from(e)
-        object.traceback = object.traceback or debug.traceback("", 2)
-        return object
-      end, args)
+      local fine, value = xpcall(f, traced, args)
       if not fine then error(value, 0) end
       return value
     end):join()
@@ -133,9 +136,8 @@ end
 local function preflight(loaded, conf, plan)
   local check = loaded.procedure.preflight
   if not check then return end
-  local ok, e = pcall(check, { params = loaded.params, config = conf, plan = plan })
+  local ok, e = xpcall(check, traced, { params = loaded.params, config = conf, plan = plan })
   if ok then return end
-  e = errors.from(e)
   if errors.is(e, "permission", "conflict", "invalid", "not_found", "leak") then
     e = errors.wrap(e, "refused")
     e.refused = true

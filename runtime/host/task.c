@@ -83,6 +83,35 @@ static int64_t slice_ms_max(void)
     return CL_SLICE_MS_MAX;
 }
 
+/* [-0, +1] "clone.lua:7: " for the innermost function that is a script's; "" when none is. Called
+ * from the hook, where level 0 is what runs. */
+static void push_place(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && strncmp(ar.short_src, "runtime/", 8) != 0 &&
+            strncmp(ar.short_src, "bindings/", 9) != 0) {
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "");
+}
+
+/* [-0, +1] */
+static void push_overrun(lua_State *L)
+{
+    struct cl_err err;
+    push_place(L);
+    cl_fail(&err, CL_BUG, "E_SCRIPT", "%sran for %d ms without waiting: an endless loop?",
+            lua_tostring(L, -1), (int)slice_ms_max());
+    cl_push_err(L, &err);
+    luaL_traceback(L, L, NULL, 0);
+    lua_setfield(L, -2, "traceback");
+    lua_remove(L, -2);
+}
+
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -91,10 +120,16 @@ static void on_count(lua_State *L, lua_Debug *ar)
         return;
     }
     if (cl_clock_boot_ms() - task->host->slice_began_ms > slice_ms_max()) {
-        /* From here on every instruction raises, so that a loop around pcall ends too. */
-        task->overran = true;
-        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-        luaL_error(L, "ran for %d ms without waiting: an endless loop?", (int)slice_ms_max());
+        /* From here on every instruction raises, so that a loop around pcall ends too; each time
+         * the error of the first time, which knows the script's line. */
+        if (!task->overran) {
+            task->overran = true;
+            push_overrun(L);
+            lua_rawsetp(L, LUA_REGISTRYINDEX, &task->overran);
+            lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+        }
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &task->overran);
+        lua_error(L);
     }
 }
 
@@ -126,6 +161,8 @@ static void finish(lua_State *L, struct cl_task *task)
     task->wait = NULL;
     lua_pushnil(L); /* nothing but handles keeps it now */
     lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &task->overran);
     if (task->joiner) {
         struct cl_wait *joiner = task->joiner;
         task->joiner = NULL;
