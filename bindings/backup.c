@@ -25,6 +25,7 @@ static const struct {
     {"create", cl_backup_create, true, false},   {"verify", cl_backup_verify, false, false},
     {"restore", cl_backup_restore, false, true}, {"stream", cl_backup_stream, true, true},
     {"compare", cl_backup_compare, false, true}, {"preflight", cl_backup_preflight, true, true},
+    {"probe", cl_backup_probe, true, false},
 };
 
 struct op {
@@ -192,7 +193,7 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     }
     bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
-    if (!both && !either) {
+    if (!both && !either && verbs[verb].run != cl_backup_probe) {
         need_string(L, "archive");
     }
     if (verbs[verb].source || (either && !archive)) {

@@ -61,6 +61,7 @@ local function set(...)
 end
 
 local CREATE = set("source", "password", "source_password", "to", "jobs", "exclude_data", "progress")
+local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
   "progress")
@@ -131,6 +132,13 @@ function M.preflight(options)
     target = options.target,
     target_password = reveal(options.target_password),
   })
+end
+
+--- Raises when the source's server is too old, or too new for every pg_dump that is installed here.
+---@param options {source: string, password: any}
+function M.probe(options)
+  check("probe", options, PROBE)
+  run("probe", {}, { source = options.source, source_password = reveal(options.password) })
 end
 
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do

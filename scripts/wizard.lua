@@ -1,5 +1,6 @@
 -- wizard: the operator's choices for a clone, checked. What is refused before anything is touched,
 -- who may sign in to the copy, and which files travel.
+local backup = require "backup"
 local errors = require "errors"
 local log = require "log"
 local licence = require "platform.licence"
@@ -90,6 +91,20 @@ local function check_privileges(config, source, target)
   end
 end
 
+--- The servers and the programs here must fit: better said now than after the doors are shut.
+local function check_servers(config, source, target)
+  local dsn, password = tenant.dsn(config, source.cluster, source.database_name)
+  backup.probe { source = dsn, password = password }
+  local from <close> = tenant.open(config, source, true)
+  local to <close> = tenant.admin(config, target.cluster)
+  local function major(conn) return conn:value("SELECT current_setting('server_version_num')::int / 10000") end
+  local a, b = major(from), major(to)
+  if b < a then
+    refuse("E_SERVER_TOO_OLD", "cluster %s runs PostgreSQL %d, older than the %d of %s: it may not "
+      .. "understand the copy; upgrade it", target.cluster, b, a, source.ctx)
+  end
+end
+
 --- Raises when the clone must not start; writes nothing.
 function M.preflight(ctx)
   local config, params = ctx.config, ctx.params
@@ -103,6 +118,7 @@ function M.preflight(ctx)
   local target = registry.customer(config, params.target)
   check_tenants(source, target)
   M.prove_apart(config, source, target)
+  check_servers(config, source, target)
   check_privileges(config, source, target)
   M.check_attachments(params.attachments)
   local package = licence.package(config, target.licence_package or target.serial_no)

@@ -30,6 +30,8 @@ function backup.stream(options) end
 ---@param options table as for stream
 ---@return backup.summary
 function backup.preflight(options) end
+---@param options {source: string, password: string|secret|nil}
+function backup.probe(options) end
 ---@param options table
 ---@return {equal: boolean, tables: table, differences: table, n_differences: integer, rows: integer, seconds: number}
 function backup.compare(options) end

@@ -87,6 +87,11 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
 bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
                          struct cl_backup_summary *summary, struct cl_err *err);
 
+/* Is the source's server one that create can read, with a pg_dump here that knows it? Writes
+ * nothing. */
+bool cl_backup_probe(struct cl_job *job, const struct cl_backup_spec *spec,
+                     struct cl_backup_summary *summary, struct cl_err *err);
+
 /* source or archive (whichever is set) against target: same rows once masked? True also when they
  * differ: summary->n_differences says so. */
 bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,

@@ -127,6 +127,9 @@ static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct 
     }
     ok = ok && cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
          cl_file_sha256(file, m->schema_sha256, &m->schema_bytes, err);
+    if (!ok && !strstr(err->message, file)) {
+        cl_err_context(err, "writing %s", file);
+    }
     free(file);
     return ok;
 }
@@ -176,5 +179,18 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_keeper_close(&keeper);
     cl_manifest_fini(&manifest);
     cl_catalog_fini(&catalog);
+    return cl_run_end(&run, ok, err);
+}
+
+bool cl_backup_probe(struct cl_job *job, const struct cl_backup_spec *spec,
+                     struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_keeper keeper = {0};
+    struct cl_tools tools;
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
+              cl_tools_find(&tools, keeper.identity.number, err);
+    cl_keeper_close(&keeper);
     return cl_run_end(&run, ok, err);
 }
