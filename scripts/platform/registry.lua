@@ -1,7 +1,7 @@
 -- registry: the operator's control plane, here the database of scripts/demo/registry.sql.
 --
 -- Another platform answers the same questions from somewhere else: replace this file.
-local db = require "db"
+local connect = require "platform.connect"
 local errors = require "errors"
 
 local M = {}
@@ -12,8 +12,8 @@ M.STATE = { running = 2, online_maintenance = 5, offline_maintenance = 6 }
 --- A connection to the registry; close it with <close>.
 ---@param config table the run's configuration
 function M.connect(config)
-  return db.connect { dsn = config.registry.dsn, password = config.registry.password,
-    application = "cloner registry" }
+  return connect("registry", { dsn = config.registry.dsn, password = config.registry.password,
+    application = "cloner registry" })
 end
 
 --- Calls fn with a connection of its own and returns what fn returns.

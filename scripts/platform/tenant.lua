@@ -1,6 +1,7 @@
 -- tenant: a tenant's own database, roles and files: where they are and how they are reached.
 local blob = require "blob"
 local crypto = require "crypto"
+local connect = require "platform.connect"
 local db = require "db"
 local errors = require "errors"
 local secret = require "secret"
@@ -29,8 +30,8 @@ end
 --- A connection to a database on a cluster; read-only where the cluster is declared so.
 function M.connect(config, cluster_name, database, readonly)
   local dsn, password = M.dsn(config, cluster_name, database)
-  return db.connect { dsn = dsn, password = password, application = "cloner",
-    readonly = readonly or cluster(config, cluster_name).readonly or false }
+  return connect("clusters." .. cluster_name, { dsn = dsn, password = password, application = "cloner",
+    readonly = readonly or cluster(config, cluster_name).readonly or false })
 end
 
 --- A connection to the tenant's database (`customer` is its row of the registry).
