@@ -262,21 +262,33 @@ end
 
 -- ---- files ------------------------------------------------------------------------------------
 
+--- A folder in the blob store of a cluster. The configuration names the store by its URL, or by a
+--- table {url=, key=, …} when it has credentials of its own; blobs.options are for all of them.
+local function store(config, kind, cluster_name, path)
+  local place = (config.blobs[kind] or {})[cluster_name]
+  if type(place) == "string" then place = { url = place } end
+  if type(place) ~= "table" or type(place.url) ~= "string" then
+    errors.raise("invalid", "E_CONFIG", ("the configuration has no %s for cluster '%s'")
+      :format(kind, cluster_name))
+  end
+  local options = {}
+  for k, v in pairs(config.blobs.options or {}) do options[k] = v end
+  for k, v in pairs(place) do
+    if k ~= "url" then options[k] = v end
+  end
+  return blob.open(place.url .. path, options)
+end
+
 --- The tenant's folder in a blob store: kind is "templates" or "attachments".
 ---@param suffix string|nil ".prev-1a2b3c4d" for a folder beside it
 function M.files(config, kind, customer, suffix)
-  local base = config.blobs[kind][customer.cluster]
-  if not base then
-    errors.raise("invalid", "E_CONFIG", ("the configuration has no %s for cluster '%s'")
-      :format(kind, customer.cluster))
-  end
-  return blob.open(base .. "/" .. customer.ctx .. (suffix or ""), config.blobs.options)
+  return store(config, kind, customer.cluster, "/" .. customer.ctx .. (suffix or ""))
 end
 
 --- Deletes the folders that earlier runs kept beside the tenant's, all but the one with `suffix`.
 ---@return integer how many files
 function M.drop_older_files(config, kind, customer, suffix)
-  local base = blob.open(config.blobs[kind][customer.cluster], config.blobs.options)
+  local base = store(config, kind, customer.cluster, "")
   local kept, gone = customer.ctx .. suffix .. "/", 0
   for _, item in ipairs(base:list(customer.ctx .. ".prev-")) do
     if item.name:sub(1, #kept) ~= kept then
