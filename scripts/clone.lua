@@ -204,8 +204,10 @@ local function restore_aside(run, admin, target, name)
   local compared = backup.compare { archive = from, target = dsn, password = password, mask = rules,
     exclude_data = NEVER_COPIED }
   if not compared.equal then
-    errors.raise("conflict", "E_COPY_DIFFERS", ("the restored copy differs from the archive in %d place(s)")
-      :format(compared.n_differences), { detail = compared.differences })
+    local first = compared.differences[1]
+    errors.raise("conflict", "E_COPY_DIFFERS", ("the restored copy differs from the archive in %d table(s), "
+      .. "%s among them (%s)"):format(compared.n_differences, first.table, first.problem),
+      { detail = compared.differences })
   end
   return { new_oid = tenant.database_oid(admin, name), tables = done.tables, rows = done.rows,
     bytes = done.bytes, masked = done.masked, shortened = done.shortened, kept = done.kept,
