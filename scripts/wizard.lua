@@ -97,7 +97,7 @@ local function check_servers(config, source, target)
   backup.probe { source = dsn, password = password }
   local from <close> = tenant.open(config, source, true)
   local to <close> = tenant.admin(config, target.cluster)
-  local function major(conn) return conn:value("SELECT current_setting('server_version_num')::int / 10000") end
+  local function major(conn) return tonumber(conn:value("SHOW server_version_num")) // 10000 end
   local a, b = major(from), major(to)
   if b < a then
     refuse("E_SERVER_TOO_OLD", "cluster %s runs PostgreSQL %d, older than the %d of %s: it may not "
