@@ -277,6 +277,14 @@ int cl_await(lua_State *L, struct cl_wait *wait, lua_KContext ctx, lua_KFunction
         }
         return raise_cancel(L, task);
     }
+    if (!lua_isyieldable(L)) {
+        /* The wait must not outlive this call: its end would wake the task from the next one. */
+        if (wait->cancel) {
+            wait->cancel(wait);
+        }
+        return luaL_error(L, "cannot wait inside a function called by C (of string.gsub, "
+                             "table.sort and the like)");
+    }
     task->wait = wait;
     wait->task = task;
     wait->k = k;

@@ -72,6 +72,19 @@ t.test("pcall gives errors and results through, across waits", function()
   t.eq({ caught, what }, { false, "x!" })
 end)
 
+-- string.gsub calls back from C, where a coroutine cannot be suspended. The wait that was begun there
+-- raised, but stayed: when its time came it woke the task out of the next wait it was in, half done.
+t.test("a wait inside a callback of C raises and leaves nothing behind", function()
+  t.raises(function()
+    return (("x"):gsub("x", function() time.sleep(30) return "y" end))
+  end, { match = "cannot wait inside a function called by C" })
+  for _ = 1, 2 do
+    local began = time.monotonic()
+    time.sleep(60)
+    t.ok(time.monotonic() - began >= 55, "a sleep takes its time")
+  end
+end)
+
 t.test("a lost lease cannot be swallowed", function()
   -- The outer pcall is the test's own, and the same rule holds for it: so only a task boundary
   -- may see the error. Here it is enough that one pcall passes it on to the next.
