@@ -1,5 +1,7 @@
 /* host: what the runtime's own Lua needs of the process. Scripts cannot require it. */
+#include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,35 +222,49 @@ static int l_is_public(lua_State *L)
     return 1;
 }
 
-/* Start time of a process in clock ticks since boot: with its id, it names one process for as long
- * as the machine is up. 0 when there is no such process. */
-static lua_Integer process_started(lua_Integer pid)
+/* What /proc tells of a process ("self" or its id): its state letter, and its start time in clock
+ * ticks since boot, which with its id names one process for as long as the machine is up. False
+ * when it tells nothing. */
+static bool process_stat(const char *which, char *state, lua_Integer *started)
 {
     char path[64];
     char text[1024];
-    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+    snprintf(path, sizeof path, "/proc/%s/stat", which);
     FILE *f = fopen(path, "re");
     if (!f) {
-        return 0;
+        return false;
     }
     size_t n = fread(text, 1, sizeof text - 1, f);
     fclose(f);
     text[n] = '\0';
     char *p = strrchr(text, ')'); /* the name before it may hold anything */
+    if (!p || p[1] != ' ') {
+        return false;
+    }
+    *state = p[2];
     for (int field = 2; p && field < 22; field++) {
         p = strchr(p + 1, ' ');
     }
-    return p ? strtoll(p + 1, NULL, 10) : 0;
+    *started = p ? strtoll(p + 1, NULL, 10) : 0;
+    return *started != 0;
 }
 
-/* host.process_started(pid) -> ticks since boot, or nil when there is no such process */
-static int l_process_started(lua_State *L)
+/* host.process_gone(pid, started) -> is that process of this machine surely no more? A process that
+ * only cannot be looked at (another user's under hidepid) is not gone. */
+static int l_process_gone(lua_State *L)
 {
-    lua_Integer started = process_started(luaL_checkinteger(L, 1));
-    if (started == 0) {
-        return 0;
+    char which[32];
+    char state = '?';
+    lua_Integer pid = luaL_checkinteger(L, 1);
+    lua_Integer was = luaL_checkinteger(L, 2);
+    lua_Integer started = 0;
+    luaL_argcheck(L, pid > 0 && pid <= INT32_MAX, 1, "not a process id");
+    snprintf(which, sizeof which, "%lld", (long long)pid);
+    bool gone = kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    if (!gone && process_stat(which, &state, &started)) {
+        gone = started != was || state == 'Z' || state == 'X';
     }
-    lua_pushinteger(L, started);
+    lua_pushboolean(L, gone);
     return 1;
 }
 
@@ -259,14 +275,17 @@ static int l_quit(lua_State *L)
     _exit((int)luaL_checkinteger(L, 1));
 }
 
-/* host.identity() -> {host, pid, started, machine}; machine is one boot of one machine, seen from
- * one process id namespace */
-static int l_identity(lua_State *L)
+/* Names one boot of one machine, seen from one process id namespace (and one of clocks, as start
+ * times depend on it): within it a process id and a start time name a process. Empty when /proc
+ * does not say, or belongs to another namespace: then nobody may judge by it. */
+static void name_machine(char *out, size_t size)
 {
-    char name[256] = "";
     char boot[64] = "";
-    char space[64] = "";
-    gethostname(name, sizeof name - 1);
+    char pids[64] = "";
+    char clocks[64] = "";
+    char self[32] = "";
+    char want[32];
+    out[0] = '\0';
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
     if (f) {
         if (!fgets(boot, sizeof boot, f)) {
@@ -275,16 +294,38 @@ static int l_identity(lua_State *L)
         fclose(f);
     }
     boot[strcspn(boot, "\n")] = '\0';
-    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-    space[n > 0 ? n : 0] = '\0';
+    ssize_t n = readlink("/proc/self", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    n = readlink("/proc/self/ns/pid", pids, sizeof pids - 1);
+    pids[n > 0 ? n : 0] = '\0';
+    n = readlink("/proc/self/ns/time", clocks, sizeof clocks - 1); /* Linux 5.6 */
+    clocks[n > 0 ? n : 0] = '\0';
+    snprintf(want, sizeof want, "%lld", (long long)getpid());
+    if (boot[0] && pids[0] && strcmp(self, want) == 0) {
+        snprintf(out, size, "%s %s%s%s", boot, pids, clocks[0] ? " " : "", clocks);
+    }
+}
+
+/* host.identity() -> {host, pid, started, machine}; started is 0 and machine "" when unknown */
+static int l_identity(lua_State *L)
+{
+    char name[256] = "";
+    char machine[256];
+    char state;
+    lua_Integer started = 0;
+    gethostname(name, sizeof name - 1);
+    name_machine(machine, sizeof machine);
+    if (!process_stat("self", &state, &started)) {
+        machine[0] = '\0';
+    }
     lua_createtable(L, 0, 4);
     lua_pushstring(L, name);
     lua_setfield(L, -2, "host");
     lua_pushinteger(L, getpid());
     lua_setfield(L, -2, "pid");
-    lua_pushinteger(L, process_started(getpid()));
+    lua_pushinteger(L, started);
     lua_setfield(L, -2, "started");
-    lua_pushfstring(L, "%s %s", boot, space);
+    lua_pushstring(L, machine);
     lua_setfield(L, -2, "machine");
     return 1;
 }
@@ -303,7 +344,7 @@ int luaopen_cl_host(lua_State *L)
                                          {"is_public", l_is_public},
                                          {"quit", l_quit},
                                          {"identity", l_identity},
-                                         {"process_started", l_process_started},
+                                         {"process_gone", l_process_gone},
                                          {NULL, NULL}};
     static const luaL_Reg methods[] = {{"wait", l_signals_wait}, {NULL, NULL}};
     if (luaL_newmetatable(L, MT_SIGNALS)) {

@@ -22,8 +22,9 @@ end
 --- whose lease ran out.
 function M.sweep(journal)
   local me = host.identity()
-  for _, row in ipairs(journal:call("worker_local", me.machine)) do
-    if host.process_started(row.pid) ~= row.process_started then
+  local neighbours = me.machine ~= "" and journal:call("worker_local", me.machine) or {}
+  for _, row in ipairs(neighbours) do
+    if host.process_gone(row.pid, row.process_started) then
       journal:call("worker_stop", row.worker_id)
     end
   end
@@ -77,11 +78,17 @@ function M:run()
   local pause_ms = math.min(self.ttl_ms // 3, 10 * 1000)
   local cancel_poll_ms = math.min(pause_ms, 2000)
   local next_ms = cancel_poll_ms
-  while not self.stopping do
-    self.wake:wait(next_ms)
+  -- Nothing here waits past the time the lease is trusted: losing it must be said before it ends.
+  local function at_most(ms) return math.max(0, math.min(ms, self:trusted_until() - time.monotonic())) end
+  while not self.control.lost do
+    self.wake:wait(at_most(next_ms))
     if self.stopping then break end
     local t = task.spawn(beat, self)
-    local ok = t:join(pause_ms)
+    local ok = t:join(at_most(pause_ms))
+    if not self.stopping and time.monotonic() >= self:trusted_until() then
+      self.control:lose(errors.new("lease_lost", "E_LEASE_LOST",
+        "the lease could not be renewed: the journal does not answer"))
+    end
     if not ok then
       t:cancel(errors.new("timeout", "E_HEARTBEAT", "the journal did not answer"))
       t:join(1000)
@@ -89,10 +96,6 @@ function M:run()
       self.conn = nil
     end
     next_ms = ok and cancel_poll_ms or math.min(500, cancel_poll_ms)
-    if not self.stopping and time.monotonic() >= self:trusted_until() then
-      self.control:lose(errors.new("lease_lost", "E_LEASE_LOST",
-        "the lease could not be renewed: the journal does not answer"))
-    end
   end
   if self.conn then self.conn:close() end
   self.conn = nil
