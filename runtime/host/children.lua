@@ -1,5 +1,6 @@
 -- children: runs that steps start and join. They are executed by tasks of this process, or by
 -- whichever process owns them; a joiner takes over what nobody owns any more.
+local control = require "control"
 local errors = require "errors"
 local event = require "event"
 local execution = require "execution"
@@ -13,9 +14,10 @@ local M = {}
 local POLL_MS = 500
 local SWEEP_EVERY = 10 -- polls
 
---- Executes a claimed child in a task of its own.
-local function spawn(parent, run_id, epoch, loaded, phase)
-  local x = execution.new { run_id = run_id, epoch = epoch, owner = parent.owner, phase = phase,
+--- Executes a claimed child in a task of its own; row: what it was when it was taken over.
+local function spawn(parent, run_id, epoch, loaded, row)
+  local x = execution.new { run_id = run_id, epoch = epoch, owner = parent.owner,
+    phase = row and row.phase, cancelling = row and row.cancel_requested or nil,
     journal = parent.journal, program = loaded, config = parent.config, report = parent.report,
     control = parent.control, children = M, parent = parent, ended = {} }
   x.task = task.spawn(function()
@@ -30,6 +32,12 @@ local function spawn(parent, run_id, epoch, loaded, phase)
   return x
 end
 
+--- The answer when the idempotency key is known: the same run, if the same was asked for.
+local function known_run(parent, known, loaded)
+  program.same_params(known, loaded)
+  return known.run_id, known.parent_run_id == parent.run_id
+end
+
 --- Starts or joins; -> run id, did we create it?
 function M.start(parent, script, given, opts)
   local bundle = program.sibling(parent.program.bundle, script)
@@ -41,7 +49,7 @@ function M.start(parent, script, given, opts)
   local target_key = opts.target_key or loaded.target_key
   local journal = parent.journal
   local known = journal:run_by_idempotency(p.name, opts.idempotency_key)
-  if known then return known.run_id, true end
+  if known then return known_run(parent, known, loaded) end
   for _ = 1, 5 do
     local live = target_key and journal:live_run(target_key)
     if live then
@@ -63,7 +71,7 @@ function M.start(parent, script, given, opts)
     end
     if errors.from(epoch).code ~= "23505" then error(epoch, 0) end
     known = journal:run_by_idempotency(p.name, opts.idempotency_key)
-    if known then return known.run_id, true end
+    if known then return known_run(parent, known, loaded) end
   end
   errors.raise("transient", "E_TARGET_BUSY", ("'%s' is claimed by others again and again")
     :format(target_key))
@@ -71,12 +79,16 @@ end
 
 --- Takes over a run nobody owns; -> its execution, or nil when somebody was faster.
 local function adopt(parent, row)
-  local bundle = parent.journal:get_bundle(row.bundle_hash)
-  local loaded = program.load(program.identify(bundle), row.params)
-  local epoch = parent.journal:claim(row.run_id, parent.owner)
+  local runs, adopting = parent.control.runs, parent.control.adopting
+  -- A claim may be said twice, so two tasks of this process must not both say it.
+  if runs[row.run_id] or adopting[row.run_id] then return nil end
+  adopting[row.run_id] = true
+  local _ <close> = setmetatable({}, { __close = function() adopting[row.run_id] = nil end })
+  local loaded = program.load(program.pinned(parent.journal, row), row.params)
+  local epoch = parent.journal:claim(row, parent.owner)
   if not epoch then return nil end
   parent.journal:event(row.run_id, nil, "adopted", { by = parent.run_id })
-  return spawn(parent, row.run_id, epoch, loaded, row.phase)
+  return spawn(parent, row.run_id, epoch, loaded, row)
 end
 
 local function progress_of(journal, run_id)
@@ -140,22 +152,34 @@ function M.cancel(parent, run_id)
   if parent.control.runs[run_id] then
     parent.control:cancel(run_id, "its parent was undone")
   end
+  local retried = false
   while true do
     local x = parent.control.runs[run_id]
-    if x and x.ended then x.task:join() end
+    while x and x.ended and not x.outcome do
+      control.safe_point(parent)
+      event.new():wait(POLL_MS)
+    end
     row = journal:run(run_id)
     if row.state == "done" then return row.result end
-    if row.state ~= "running" then adopt(parent, row) end
-    event.new():wait(POLL_MS)
+    control.safe_point(parent)
+    if row.state == "paused" and retried then
+      errors.raise("conflict", "E_CHILD", ("run %s (%s) could not be undone: %s"):format(run_id,
+        row.title, row.error and row.error.message or "see `cloner show`"))
+    end
+    if row.state == "running" then
+      event.new():wait(POLL_MS)
+    elseif adopt(parent, row) then
+      retried = true
+    end
   end
 end
 
 --- Lets go of every child still running here, so that others may take it over.
-function M.leave(control)
-  for _, x in ipairs(control.spawned or {}) do
+function M.leave(of)
+  for _, x in ipairs(of.spawned or {}) do
     if not x.outcome then control.leave(x) end
   end
-  for _, x in ipairs(control.spawned or {}) do x.task:join(60 * 1000) end
+  for _, x in ipairs(of.spawned or {}) do x.task:join(60 * 1000) end
 end
 
 return M

@@ -9,7 +9,7 @@ local M = {}
 M.__index = M
 
 function M.new()
-  return setmetatable({ runs = {}, interrupts = 0, on_interrupt = nil }, M)
+  return setmetatable({ runs = {}, adopting = {}, interrupts = 0, on_interrupt = nil }, M)
 end
 
 local RANK = { lease_lost = 3, cancelled = 2 }

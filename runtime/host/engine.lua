@@ -23,7 +23,8 @@ local OUTCOMES = { succeeded = EXIT.done, undone = EXIT.done, cancelled = EXIT.c
 -- Codes that mean: what was typed is wrong.
 local USAGE_CODES = { E_NO_SCRIPT = true, E_SYNTAX = true, E_PARAM = true, E_CONFIG = true,
   E_NO_RUN = true, E_USAGE = true, E_BUNDLE_SIZE = true, E_FILE_SIZE = true, E_TENANT_FILE = true }
-local REFUSED_CODES = { E_TARGET_BUSY = true, E_RUN_BUSY = true, E_NEWER_RUN = true }
+local REFUSED_CODES = { E_TARGET_BUSY = true, E_RUN_BUSY = true, E_NEWER_RUN = true,
+  E_IDEMPOTENCY_KEY = true }
 
 local function say(line)
   host.write("err", "cloner: " .. line .. "\n")
@@ -162,7 +163,10 @@ local function run_durable(loaded, conf, args)
   local p, bundle = loaded.procedure, loaded.bundle
   if args.idempotency_key then
     local known = s.journal:run_by_idempotency(p.name, args.idempotency_key)
-    if known then return M.known(s, known, args) end
+    if known then
+      program.same_params(known, loaded)
+      return M.known(s, known, args)
+    end
   end
   if loaded.target_key then
     local live = s.journal:live_run(loaded.target_key)
@@ -177,7 +181,12 @@ local function run_durable(loaded, conf, args)
     steps_total = #loaded.steps })
   if not ok then
     if errors.from(epoch).code == "23505" then
-      local live = s.journal:live_run(loaded.target_key)
+      local known = args.idempotency_key and s.journal:run_by_idempotency(p.name, args.idempotency_key)
+      if known then
+        program.same_params(known, loaded)
+        return M.known(s, known, args)
+      end
+      local live = loaded.target_key and s.journal:live_run(loaded.target_key)
       if live then error(session.busy(live, loaded.target_key), 0) end
     end
     error(epoch, 0)

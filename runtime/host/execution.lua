@@ -21,7 +21,7 @@ local function undo_all(x)
   if x.phase ~= "undo" then
     x.journal:begin_undo(x)
     x.phase, x.stopping, x.halted = "undo", nil, nil
-    if x.control.interrupts > 0 then x.control:add(x) end
+    x.control:add(x) -- what else was asked for meanwhile stands
     x.report:event("run_undoing", x, {})
   end
   undo.backward(x)

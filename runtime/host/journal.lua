@@ -7,6 +7,7 @@ local errors = require "errors"
 local failure = require "failure"
 local host = require "host"
 local json = require "json"
+local log = require "log"
 local mutex = require "mutex"
 local task = require "task"
 local text = require "text"
@@ -42,8 +43,12 @@ local function plain(row, columns)
 end
 
 local function connect(options)
-  return db.connect { dsn = options.dsn, password = options.password,
+  local conn = db.connect { dsn = options.dsn, password = options.password,
     application = "cloner journal", timeout_ms = OPEN_MS }
+  -- An intent must be durable before its effect, whatever is usual in this database.
+  conn:query("SELECT set_config('synchronous_commit', 'on', false) " ..
+    "WHERE current_setting('synchronous_commit') = 'off'")
+  return conn
 end
 
 --- Opens the journal. Raises when it cannot be reached or was never made.
@@ -134,7 +139,12 @@ local function try(self, name, args)
     end
     self.conn = conn
   end
-  return self.conn:query(statement(name), table.unpack(args, 1, args.n))
+  local rows = self.conn:query(statement(name), table.unpack(args, 1, args.n))
+  if not pcall(host.fault, "journal_reply") then
+    self.conn:close()
+    errors.raise("transient", "E_REPLY_LOST", "the reply was lost")
+  end
+  return rows
 end
 
 local function call(self, name, args)
@@ -150,6 +160,7 @@ local function call(self, name, args)
       errors.raise("lease_lost", "E_JOURNAL_LOST",
         "the journal could not be reached while the lease held: " .. e.message)
     end
+    log.debug(("journal, %s: %s; it is said again"):format(name, e.message))
     time.sleep(wait_ms)
     wait_ms = math.min(wait_ms * 2, 2000)
   end
@@ -241,14 +252,15 @@ function M:live_run(target_key) return self:call("run_live", target_key)[1] end
 function M:run_by_idempotency(name, key) return self:call("run_by_idempotency", name, key)[1] end
 function M:newer_run(run_id) return self:call("run_newer", run_id)[1] end
 
---- -> the new epoch, or nil when somebody owns it.
-function M:claim(run_id, owner)
-  local row = self:call("run_claim", run_id, owner)[1]
+--- Takes a run as it was read; -> the new epoch, or nil when somebody owns it.
+function M:claim(run, owner)
+  local row = self:call("run_claim", run.run_id, owner, run.epoch)[1]
   return row and row.epoch
 end
 
-function M:reopen(run_id, owner)
-  local row = self:call("run_reopen", run_id, owner)[1]
+--- The same for a finished run, to undo it.
+function M:reopen(run, owner)
+  local row = self:call("run_reopen", run.run_id, owner, run.epoch)[1]
   return row and row.epoch
 end
 

@@ -3,6 +3,7 @@
 local errors = require "errors"
 local files = require "files"
 local host = require "host"
+local json = require "json"
 local params = require "params"
 local procedure = require "procedure"
 local sandbox = require "sandbox"
@@ -14,6 +15,31 @@ local M = {}
 function M.read(script)
   local bundle = files.bundle(script)
   return M.identify(bundle)
+end
+
+--- The bundle a run is pinned to: exactly the bytes it was started with.
+function M.pinned(journal, row)
+  local bundle = journal:get_bundle(row.bundle_hash)
+  if not bundle then
+    errors.raise("not_found", "E_NO_SCRIPT", ("the scripts of run %s are not in the journal")
+      :format(row.run_id))
+  end
+  if M.identify(bundle).hash ~= row.bundle_hash then
+    errors.raise("conflict", "E_SCRIPT_CHANGED",
+      ("the scripts of run %s in the journal are not those it was started with"):format(row.run_id))
+  end
+  return bundle
+end
+
+--- Refuses an idempotency key that belongs to a run of other parameters.
+function M.same_params(row, loaded)
+  for name, had in pairs(row.params) do
+    local given = loaded.params[name]
+    if given ~= nil and json.encode(given) ~= json.encode(had) then
+      errors.raise("conflict", "E_IDEMPOTENCY_KEY", ("run %s was started with this idempotency key " ..
+        "and another '%s': the same key means the same run"):format(row.run_id, name))
+    end
+  end
 end
 
 --- Adds the hashes: of every module, and of the whole (canonical manifest).

@@ -11,7 +11,7 @@ local Run = {}
 Run.__name = "run"
 Run.__metatable = "run"
 
-local hidden = setmetatable({}, { __mode = "k" }) -- run -> {x, step, undoing, transactions}
+local hidden = setmetatable({}, { __mode = "k" }) -- run -> {x, step, undoing, level}
 
 Run.__index = function(_, key)
   local method = rawget(Run, key)
@@ -33,13 +33,16 @@ M.NAMES = { id = 1, params = 1, config = 1, step = 1, once = 1, once_value = 1, 
 --- The object for one attempt of a step.
 function M.new(x, step, undoing)
   local run = { id = x.run_id, params = x.program.params, config = x.config, step = step.name }
-  hidden[run] = { x = x, step = step, undoing = undoing, transactions = 0 }
+  hidden[run] = { x = x, step = step, undoing = undoing,
+    level = { prefix = undoing and "undo " or "", count = 0 } }
   return setmetatable(run, Run)
 end
 
---- Numbers the transactions from the start again.
-function M.begin(run)
-  hidden[run].transactions = 0
+--- The same for a step's check.
+function M.for_check(x, step)
+  local run = M.new(x, step)
+  hidden[run].level.prefix = "check "
+  return run
 end
 
 local function of(run)
@@ -135,13 +138,17 @@ end
 
 --- Runs fn(conn) in a transaction that takes effect exactly once, however often the step is tried:
 --- a marker row is written in the same transaction, and a worker that lost its run is fenced off.
---- Transactions of a step are told apart by their order, or by key.
+--- Transactions of a step are told apart by their order, or by key; those inside another are
+--- numbered within it, as they are passed over together with it.
 function Run.transaction(run, conn, fn, key)
   local x, step, h = of(run)
-  h.transactions = h.transactions + 1
-  key = key or ((h.undoing and "undo " or "") .. h.transactions)
+  local level = h.level
+  level.count = level.count + 1
+  key = key or level.prefix .. level.count
   make_meta(conn)
   return conn:transaction(function()
+    h.level = { prefix = key .. ".", count = 0 }
+    local _ <close> = setmetatable({}, { __close = function() h.level = level end })
     local fenced = conn:query([[
       INSERT INTO cloner_meta.fence AS f (run_id, epoch) VALUES ($1::uuid, $2::bigint)
       ON CONFLICT (run_id) DO UPDATE SET epoch = excluded.epoch WHERE f.epoch <= excluded.epoch

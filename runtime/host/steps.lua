@@ -22,18 +22,17 @@ end
 
 --- One attempt; -> true, result | false, error
 local function attempt(x, step, unknown)
-  local run = runobj.new(x, step)
   if unknown and step.check then
     local ok, found = body.call(x, step.timeout_ms, "the check of step '" .. step.name .. "'",
-      step.check, run)
+      step.check, runobj.for_check(x, step))
     if not ok then return false, found end
     if found ~= nil then
       x.report:event("step_checked", x, { step = step })
       return pcall(journalled, step, found)
     end
-    runobj.begin(run)
   end
-  local ok, value = body.call(x, step.timeout_ms, ("step '%s'"):format(step.name), step.run, run)
+  local ok, value = body.call(x, step.timeout_ms, ("step '%s'"):format(step.name), step.run,
+    runobj.new(x, step))
   if not ok then return false, value end
   return pcall(journalled, step, value)
 end

@@ -54,7 +54,8 @@ function M.backward(x)
   end
   for i = #rows, 1, -1 do
     local row = rows[i]
-    local begun = row.state ~= "skipped"
+    -- A step may have begun before other scripts, adopted since, left it out.
+    local begun = row.state ~= "skipped" or row.undo_state ~= "none"
     local settled = row.undo_state == "done" or row.undo_state == "skipped"
     if begun and not settled then
       local step = defined[row.step_key]

@@ -26,12 +26,7 @@ local function load_program(s, row, script)
   if script then
     bundle = program.read(script)
   else
-    bundle = s.journal:get_bundle(row.bundle_hash)
-    if not bundle then
-      errors.raise("not_found", "E_NO_SCRIPT", ("the scripts of run %s are not in the journal")
-        :format(row.run_id))
-    end
-    program.identify(bundle)
+    bundle = program.pinned(s.journal, row)
   end
   local loaded = program.load(bundle, row.params)
   if not loaded or loaded.procedure.name ~= row.name then
@@ -46,7 +41,7 @@ local function take(s, row, args, how, prepare)
   local loaded = load_program(s, row, args.script)
   local epoch
   if row.state == "done" then
-    local ok, e = pcall(s.journal.reopen, s.journal, row.run_id, s.worker.id)
+    local ok, e = pcall(s.journal.reopen, s.journal, row, s.worker.id)
     if not ok and errors.from(e).code == "23505" then
       error(session.busy(s.journal:live_run(row.target_key), row.target_key), 0)
     elseif not ok then
@@ -54,7 +49,7 @@ local function take(s, row, args, how, prepare)
     end
     epoch = e
   else
-    epoch = s.journal:claim(row.run_id, s.worker.id)
+    epoch = s.journal:claim(row, s.worker.id)
   end
   if not epoch then error(session.running(s.journal:run(row.run_id)), 0) end
   local view = report.new { json = args.json }
@@ -108,7 +103,7 @@ M.cancel = function(args) return engine().verb(function()
   end
   if args.no_undo then
     if row.state == "running" then error(session.running(row), 0) end
-    local epoch = s.journal:claim(row.run_id, s.worker.id)
+    local epoch = s.journal:claim(row, s.worker.id)
     if not epoch then error(session.running(s.journal:run(row.run_id)), 0) end
     s.journal:event(row.run_id, nil, "abandoned", session.actor {})
     s.journal:finish({ run_id = row.run_id, epoch = epoch, owner = s.worker.id }, "abandoned")

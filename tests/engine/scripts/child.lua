@@ -1,4 +1,4 @@
--- child: what parent.lua starts. Waits while the knob `child` says so.
+-- child: what parent.lua starts. Waits while the knob `child` says so; `undo child` may fail its undo.
 local db = require "db"
 local time = require "time"
 local P = require("procedure").new { name = "child", title = "Child for ${source}",
@@ -13,6 +13,9 @@ P:step { "work", run = function(run)
   return { from = run.id }
 end, undo = function(run)
   local conn <close> = db.connect(run.config.target)
+  if conn:value("SELECT value FROM knob WHERE name = 'undo child'") == "invalid" then
+    require("errors").raise("invalid", "E_NO", "it cannot be undone")
+  end
   conn:exec("INSERT INTO effect (step, n) VALUES ('undo child', 1)")
 end }
 return P
