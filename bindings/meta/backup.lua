@@ -5,6 +5,7 @@
 ---@field tables integer
 ---@field rows integer
 ---@field bytes integer
+---@field stored_bytes integer of the archive's files
 ---@field seconds number
 ---@field masked integer
 ---@field shortened integer
@@ -15,25 +16,52 @@
 
 local backup = {}
 
----@param options {source: string, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, progress: fun(p: table)|nil}
+---@class backup.progress
+---@field done integer
+---@field total integer
+---@field bytes integer
+---@field rows integer
+
+---@class backup.difference
+---@field table string
+---@field problem string|nil
+---@field source_rows integer
+---@field target_rows integer
+
+---@class backup.comparison
+---@field equal boolean
+---@field tables backup.difference[] all that were compared
+---@field differences backup.difference[] the first 1000 that are not what they should be
+---@field n_differences integer
+---@field rows integer
+---@field seconds number
+
+---Backs a database up to a folder that must not exist yet. Nothing is masked.
+---@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.create(options) end
----@param options {archive: string}
+---Checks an archive without a server. Raises naming the file and what is wrong with it.
+---@param options {archive: string, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.verify(options) end
----@param options {archive: string, target: string, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: fun(p: table)|nil}
+---Restores an archive into an existing, empty database.
+---@param options {archive: string, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
----@param options {source: string, source_password: string|secret|nil, target: string, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: fun(p: table)|nil}
+---Copies a database into an existing, empty one with nothing between but the mask.
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.stream(options) end
----@param options table as for stream
+---Raises what stream would raise before it writes anything.
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, exclude_data: string[]|nil, jobs: integer|nil}
 ---@return backup.summary
 function backup.preflight(options) end
----@param options {source: string, password: string|secret|nil}
+---Raises when the server is too old, or too new for every pg_dump that is installed here.
+---@param options {source: string|secret, password: string|secret|nil}
 function backup.probe(options) end
----@param options table
----@return {equal: boolean, tables: table, differences: table, n_differences: integer, rows: integer, seconds: number}
+---Compares a source (database or archive), masked, with a target: row counts and checksums.
+---@param options {source: string|secret|nil, source_password: string|secret|nil, archive: string|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
+---@return backup.comparison
 function backup.compare(options) end
 
 return backup

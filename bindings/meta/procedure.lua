@@ -87,7 +87,7 @@ function run:once(key, fn) end
 function run:once_value(key) end
 
 ---A safe point to stop.
----@param p {done: number|nil, total: number|nil, unit: string|nil, bytes: integer|nil, note: string|nil}
+---@param p {done: number|nil, total: number|nil, unit: string|nil, bytes: integer|nil, rows: integer|nil, note: string|nil}
 function run:progress(p) end
 
 ---A safe point to stop.
@@ -104,7 +104,8 @@ function run:warn(text) end
 ---@return any the result of an earlier step
 function run:result(step) end
 
----Runs fn(conn) in a transaction that takes effect exactly once.
+---Runs fn(conn) in a transaction that takes effect exactly once. Give a key where a later attempt
+---may come by other transactions than the first did.
 ---@generic T
 ---@param conn db.connection
 ---@param fn fun(conn: db.connection): T
