@@ -97,6 +97,23 @@ static void append_copy_context(struct cl_err *err, const char *context)
     append(err, "in ", place);
 }
 
+/* "Failing row contains (…)": whole rows, passwords and tokens among the values, have no place in
+ * error texts, which go to logs and the journal. By code: servers speak many languages. */
+static bool detail_is_a_row(const char *state)
+{
+    static const char *const codes[] = {
+        "23502", /* not null */
+        "23514", /* check, partition bound */
+        "44000", /* WITH CHECK OPTION */
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (strcmp(state, codes[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool fail_of_connection(struct cl_err *err, const PGconn *conn)
 {
     const char *text = conn ? PQerrorMessage(conn) : "";
@@ -131,7 +148,9 @@ bool cl_pg_fail(struct cl_err *err, const PGconn *conn, const PGresult *result)
     }
     cl_fail(err, class, state, "%s", text ? text : "the server gave no reason");
     err->retryable = retryable;
-    append(err, "", PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+    if (!detail_is_a_row(state)) {
+        append(err, "", PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+    }
     append(err, "hint: ", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
     append_copy_context(err, PQresultErrorField(result, PG_DIAG_CONTEXT));
     return false;

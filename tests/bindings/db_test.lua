@@ -175,6 +175,18 @@ t.test("errors have class, code and the server's text", function()
   t.eq(conn:value("SELECT 1"), 1)
 end)
 
+-- A token that a check constraint refused came back in the server's DETAIL, whole row and all, and
+-- stayed in the journal.
+t.test("errors hold no rows", function()
+  conn:script("CREATE TEMP TABLE vault(id int NOT NULL, token text CHECK (token <> 's3cret-token'))")
+  local e = t.raises(function() conn:exec("INSERT INTO vault VALUES ($1, $2)", 1, "s3cret-token") end,
+    { class = "conflict", code = "23514", match = "violates check constraint" })
+  t.ok(not tostring(e.detail):find("s3cret", 1, true))
+  e = t.raises(function() conn:exec("INSERT INTO vault VALUES ($1, $2)", nil, "s3cret-other") end,
+    { code = "23502", match = 'column "id"' })
+  t.ok(not tostring(e.detail):find("s3cret", 1, true))
+end)
+
 t.test("affected rows", function()
   conn:script("CREATE TEMP TABLE nums(n int)")
   t.eq(conn:exec("INSERT INTO nums SELECT generate_series(1, 10)"), 10)
