@@ -99,6 +99,12 @@ function M.grant_connect(admin, database, names)
   end
 end
 
+--- May the role connect?
+function M.may_connect(admin, database, role)
+  return admin:value("SELECT has_database_privilege(to_regrole($1), oid, 'CONNECT') FROM pg_database "
+    .. "WHERE datname = $2", role, database) == true
+end
+
 --- Does the database exist? Its oid, or nil.
 function M.database_oid(admin, database)
   return admin:value("SELECT oid::bigint FROM pg_database WHERE datname = $1", database)
@@ -110,29 +116,31 @@ function M.drop_database(admin, database)
 end
 
 local NAME_BYTES_MAX = 63 -- longer names are cut by PostgreSQL, silently
-local RUN_BYTES = 8       -- what short ids of runs have
+local BESIDE_BYTES = #"_prev_" + 8 -- what stands behind, with the short id of the run
 
 --- What the name of a database beside the tenant's begins with; a short id of the run follows. The
 --- end of a long name gives way to its hash: cut off, the name would be the tenant's own again.
 ---@param kind string "new" or "prev"
 function M.beside(database, kind)
-  local tail = "_" .. kind .. "_"
-  if #database + #tail + RUN_BYTES <= NAME_BYTES_MAX then return database .. tail end
-  local hash = "_" .. crypto.sha256(database):sub(1, 8)
-  local start = database:sub(1, NAME_BYTES_MAX - RUN_BYTES - #tail - #hash)
-  return start:gsub("[\x80-\xff]+$", "") .. hash .. tail
+  if #database + BESIDE_BYTES > NAME_BYTES_MAX then
+    local hash = "_" .. crypto.sha256(database):sub(1, 8)
+    database = database:sub(1, NAME_BYTES_MAX - BESIDE_BYTES - #hash):gsub("[\x80-\xff]+$", "") .. hash
+  end
+  return database .. "_" .. kind .. "_"
 end
 
---- Drops the kept databases of earlier runs, all but `except`.
+--- Drops what earlier runs kept, and what runs that nobody undid left half made; all but `except`.
 ---@return string[] their names
 function M.drop_older(admin, database, except)
   local dropped = {}
-  for _, row in ipairs(admin:query([[SELECT datname FROM pg_database
-    WHERE starts_with(datname, $1) AND datname <> $2
-      AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1]],
-    M.beside(database, "prev"), except)) do
-    M.drop_database(admin, row.datname)
-    dropped[#dropped + 1] = row.datname
+  for _, kind in ipairs { "new", "prev" } do
+    for _, row in ipairs(admin:query([[SELECT datname FROM pg_database
+      WHERE starts_with(datname, $1) AND datname <> $2
+        AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1]],
+      M.beside(database, kind), except)) do
+      M.drop_database(admin, row.datname)
+      dropped[#dropped + 1] = row.datname
+    end
   end
   return dropped
 end

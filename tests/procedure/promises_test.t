@@ -97,6 +97,17 @@ cloner cancel "$(newest_run)"
 is "and comes back" "$code" 0
 rm "$demo/scripts/tenants/$target_ctx.lua"
 
+# A worker died between opening the doors and saying so. Users had begun to work, with addresses of
+# their own, and the resumed run took those for leaks: live, and paused for good.
+platform_reset
+CLONER_FAULT=step_effect:29 clone
+is "killed behind open doors" "$code" 137
+in_target "update crm7.person set firstname = 'per@private.example'
+    where person_id = (select min(person_id) from crm7.person)"
+cloner resume "$(newest_run)"
+is "what users wrote since does not stop the run" "$code" 0
+[ "$code" -eq 0 ] || sed 's/^/# /' "$out"
+
 # ---- P3: names at their limit ----------------------------------------------------------------------------
 
 # The names beside a live database are longer than its own. PostgreSQL cuts names at 63 bytes, so a
@@ -111,8 +122,15 @@ clone
 is "a database name of ${#long} bytes is cloned" "$code" 0
 [ "$code" -eq 0 ] || sed 's/^/# /' "$out"
 is "the old one is kept" "$(test1 postgres "select count(*) from pg_database where oid = $before")" 1
+# A run was given up without its undo and left its copy aside: it lay there for ever.
+test1 postgres "create database ${target_db:0:45}_left_behind" \
+    "create database $(test1 postgres "select regexp_replace(datname, '_prev_.*', '_new_0123abcd')
+        from pg_database where oid = $before")"
 clone
 is "and again" "$code" 0
+is "databases of similar names are left alone" \
+    "$(test1 postgres "select count(*) from pg_database where datname like '%_left_behind'")" 1
+test1 postgres "drop database ${target_db:0:45}_left_behind"
 is "one old database is kept" "$(test1 postgres "select count(*) from pg_database where datname like 'cust26760%'")" 2
 old=$(test1 postgres "select oid from pg_database where datname like 'cust26760%' and datname <> '$long'")
 cloner undo "$(newest_run)"
