@@ -170,7 +170,8 @@ function P:skip(name, why)
   return self
 end
 
---- Puts another step in the place of one; what the new one does not say is kept.
+--- Puts another step in the place of one. Only the title is kept when the new one says none: check,
+--- undo and limits belong to what a step does.
 function P:replace(name, def)
   local i, old = find(self, name, 2)
   if type(def) ~= "table" then error("replace needs a step's table", 2) end

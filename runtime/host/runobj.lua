@@ -136,15 +136,30 @@ local function make_meta(conn)
   end)
 end
 
+--- The result a marker keeps. Raises when the same scripts came by another transaction this time: it
+--- would be passed over without ever having taken effect.
+local function marked(x, step, key, marker, place)
+  local by = marker.by
+  if by and by.bundle == x.program.bundle.hash and by.place ~= place then
+    errors.raise("bug", "E_TRANSACTION_ORDER", ("transaction '%s' of step '%s' was the one at %s when " ..
+      "it took effect, now it is the one at %s: give each a key, run:transaction(conn, fn, key)")
+      :format(key, step.name, by.place, place))
+  end
+  return marker.v
+end
+
 --- Runs fn(conn) in a transaction that takes effect exactly once, however often the step is tried:
 --- a marker row is written in the same transaction, and a worker that lost its run is fenced off.
 --- Transactions of a step are told apart by their order, or by key; those inside another are
 --- numbered within it, as they are passed over together with it.
 function Run.transaction(run, conn, fn, key)
   local x, step, h = of(run)
+  if type(fn) ~= "function" then error("run:transaction needs a connection and a function", 2) end
   local level = h.level
   level.count = level.count + 1
   key = key or level.prefix .. level.count
+  local info = debug.getinfo(fn, "S")
+  local place = ("%s:%d"):format(info.short_src, info.linedefined)
   make_meta(conn)
   return conn:transaction(function()
     h.level = { prefix = key .. ".", count = 0 }
@@ -159,11 +174,11 @@ function Run.transaction(run, conn, fn, key)
     end
     local marker = conn:query([[SELECT result FROM cloner_meta.step_marker
       WHERE run_id = $1::uuid AND step_key = $2::text AND key = $3::text]], x.run_id, step.name, key)
-    if #marker > 0 then return marker[1].result.v end
+    if #marker > 0 then return marked(x, step, key, marker[1].result, place) end
     local value = fn(conn)
     conn:query([[INSERT INTO cloner_meta.step_marker (run_id, step_key, key, result)
       VALUES ($1::uuid, $2::text, $3::text, $4::jsonb)]], x.run_id, step.name, key,
-      require("db").json { v = value })
+      require("db").json { v = value, by = { bundle = x.program.bundle.hash, place = place } })
     if value == nil then return nil end
     return json.decode(json.encode(value))
   end)
