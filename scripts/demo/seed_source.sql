@@ -361,7 +361,7 @@ from generate_series(1, 60) i;
 insert into email_attachment (email_attachment_id, email_item_id, name, content)
 select i, i, 'bilde' || i || '.png', decode(repeat(md5('png' || i), 20), 'hex') from generate_series(1, 10) i;
 
--- 5. Files: rows whose blobs files.sh writes.  The blob of an attachment is
+-- 5. Files: rows whose blobs lib.sh writes.  The blob of an attachment is
 -- "<attachment_location.path>/<id>", that of a document its extref, of a template its filename.
 
 insert into attachment_location (attachment_location_id, path) values (1, '2024'), (2, '2025/arkiv');
