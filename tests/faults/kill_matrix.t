@@ -8,9 +8,6 @@ set -eu
 # shellcheck source=tests/procedure/platform.sh
 . "$(dirname "$0")/../procedure/platform.sh"
 steps=24
-# The sanitizers make everything slower: there every fourth point has to do.
-stride=1
-[ "${TEST_VARIANT:-test}" != asan ] || stride=4
 # Neither the size of the data nor, under the slow sanitizers, every single step is what counts here.
 : "${SCALE:=0.1}"
 stride=1
