@@ -272,7 +272,7 @@ end
 
 --- A folder in the blob store of a cluster. The configuration names the store by its URL, or by a
 --- table {url=, key=, …} when it has credentials of its own; blobs.options are for all of them.
-local function store(config, kind, cluster_name, path)
+local function open_files(config, kind, cluster_name, path)
   local place = (config.blobs[kind] or {})[cluster_name]
   if type(place) == "string" then place = { url = place } end
   if type(place) ~= "table" or type(place.url) ~= "string" then
@@ -290,13 +290,13 @@ end
 --- The tenant's folder in a blob store: kind is "templates" or "attachments".
 ---@param suffix string|nil ".prev-1a2b3c4d" for a folder beside it
 function M.files(config, kind, customer, suffix)
-  return store(config, kind, customer.cluster, "/" .. customer.ctx .. (suffix or ""))
+  return open_files(config, kind, customer.cluster, "/" .. customer.ctx .. (suffix or ""))
 end
 
 --- Deletes the folders that earlier runs kept beside the tenant's, all but the one with `suffix`.
 ---@return integer how many files
 function M.drop_older_files(config, kind, customer, suffix)
-  local base = store(config, kind, customer.cluster, "")
+  local base = open_files(config, kind, customer.cluster, "")
   local kept, gone = customer.ctx .. suffix .. "/", 0
   for _, item in ipairs(base:list(customer.ctx .. ".prev-")) do
     if item.name:sub(1, #kept) ~= kept then
