@@ -319,13 +319,13 @@ function M.prove_files_apart(config, source, target)
   end
 end
 
---- Deletes what `store` has and the set `keep` has not.
+--- Deletes what `files` has and the set `keep` has not.
 ---@return integer how many
-function M.prune_files(store, keep)
+function M.prune_files(files, keep)
   local gone = 0
-  for _, item in ipairs(store:list()) do
+  for _, item in ipairs(files:list()) do
     if not keep[item.name] then
-      store:delete(item.name)
+      files:delete(item.name)
       gone = gone + 1
     end
   end
