@@ -105,6 +105,19 @@ local function check_servers(config, source, target)
   end
 end
 
+--- The stores of files must let us in: a wrong key would else be found out with the doors shut.
+local function check_stores(config, source, target)
+  for _, kind in ipairs { "templates", "attachments" } do
+    for _, customer in ipairs { source, target } do
+      local store = tenant.files(config, kind, customer)
+      local ok, e = pcall(store.stat, store, "cloner")
+      if not ok then
+        error(errors.wrap(e, ("blobs.%s.%s of the configuration"):format(kind, customer.cluster)), 0)
+      end
+    end
+  end
+end
+
 --- Raises when the clone must not start; writes nothing.
 function M.preflight(ctx)
   local config, params = ctx.config, ctx.params
@@ -120,6 +133,7 @@ function M.preflight(ctx)
   M.prove_apart(config, source, target)
   check_servers(config, source, target)
   check_privileges(config, source, target)
+  check_stores(config, source, target)
   M.check_attachments(params.attachments)
   local package = licence.package(config, target.licence_package or target.serial_no)
   if package.company_name ~= M.owner_name(source) then
