@@ -127,12 +127,11 @@ same "production's containers are still unchanged" "$demo/source.before" "$demo/
 # ---- what is wrong with the account -----------------------------------------------------------------
 
 AZURE_TARGET_KEY=$(printf another-key | base64 -w0) clone
-is "a wrong key pauses the run" "$code" 4
-like "in the first step that needs it" "$(cat "$out")" "step 'clone_templates': azblob://$target_account/procedure-templates/$target_ctx.*"
-like "and says how to go on" "$(cat "$out")" "cloner resume $(newest_run)"
-cloner resume
-is "with the right one it goes on" "$code" 0
+is "a wrong key is refused" "$code" 3
+like "and says which" "$(cat "$out")" "blobs.templates.test1 of the configuration: .*azblob://$target_account/procedure-templates"
 target_blobs >"$demo/got"
-same "to the same end" "$demo/wanted" "$demo/got"
+same "with nothing changed" "$demo/before" "$demo/got"
+print_target >"$demo/got"
+same "in the whole environment" "$demo/environment" "$demo/got"
 
 finish
