@@ -106,7 +106,7 @@ function M.script_traceback(traceback)
   for line in (traceback or ""):gmatch("[^\n]+") do
     local place = line:match("^%s+(.*)$")
     if place and not place:match("^%[C%]") and not place:match("^runtime/host/")
-      and not place:match("^%.%.%.") and not place:match("^%(") then
+      and not place:match("^%.%.%.%s*%(") and not place:match("^%(") then
       lines[#lines + 1] = "  " .. place
     end
   end
