@@ -1,10 +1,9 @@
 -- scan: reads a database and says whether real e-mail addresses are in it. Works on any PostgreSQL.
 --
---   cloner scripts/scan.lua target=DSN [sink=mailinator.com] [allow=D,D] [password=file:/path]
---     [jobs=2] [format=text|json]
+--   cloner scripts/scan.lua target=DSN [allow=D,D] [password=file:/path] [jobs=2] [format=text|json]
 --
--- Nothing is written. Addresses in the sink domain, in the allowed ones and in their subdomains
--- may be there; any other is a leak: the places are listed and the exit code is 1.
+-- Nothing is written. Addresses in the allowed domains (default: mailinator.com) and in their
+-- subdomains may be there; any other is a leak: the places are listed and the exit code is 1.
 local errors = require "errors"
 local json = require "json"
 local log = require "log"
@@ -21,7 +20,7 @@ local function refuse(message)
 end
 
 local function read_params()
-  local known = { target = true, sink = true, allow = true, password = true, jobs = true, format = true }
+  local known = { target = true, allow = true, password = true, jobs = true, format = true }
   for name in pairs(given) do
     if not known[name] then refuse(("unknown parameter '%s'"):format(name)) end
   end
@@ -31,9 +30,10 @@ local function read_params()
   local format = given.format or "text"
   if format ~= "text" and format ~= "json" then refuse "parameter format: text or json is needed" end
   local allow = {}
-  for domain in (given.allow or ""):gmatch("[^,%s]+") do allow[#allow + 1] = domain end
-  return { jobs = jobs, format = format,
-    rules = mask.rules { sink_domain = given.sink or "mailinator.com", allow = allow } }
+  for domain in (given.allow or "mailinator.com"):gmatch("[^,%s]+") do allow[#allow + 1] = domain end
+  if #allow == 0 then refuse "parameter allow: a domain, or several with commas between, is needed" end
+  local sink = table.remove(allow, 1)
+  return { jobs = jobs, format = format, rules = mask.rules { sink_domain = sink, allow = allow } }
 end
 
 local function size(bytes)
