@@ -3,7 +3,7 @@
 #
 # All of it lies below build/demo, which is thrown away and built again when it was made with
 # another scale or from other seed files.  Tests have platforms of their own: CLONER_DEMO_DIR says
-# where, CLONER which program.
+# where, CLONER which program, CLONER_DEMO_PG what to tell the servers (tests: not to wait for disks).
 
 # shellcheck source=scripts/demo/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -92,6 +92,11 @@ grant_reading() {
         -c "grant select on all tables in schema crm7 to cloner" \
         -c "grant select on all sequences in schema crm7 to cloner" \
         -c "alter role cloner in database $name set default_transaction_read_only = on"
+}
+
+start_cluster() {
+    # shellcheck disable=SC2086 # options
+    cluster_start "$demo/$1" -c max_connections=100 ${CLONER_DEMO_PG:-}
 }
 
 make_control_plane() {
@@ -308,7 +313,7 @@ platform_build() {
     make_keys
     for cluster in prod1 test1; do
         cluster_create "$demo/$cluster"
-        cluster_start "$demo/$cluster" -c max_connections=100
+        start_cluster "$cluster"
     done
     # The test cluster holds nothing but test tenants, and cloner runs it.
     psql_role test1 cloner superuser
@@ -329,7 +334,7 @@ platform_start() {
         platform_build "$scale"
     fi
     for cluster in prod1 test1; do
-        cluster_start "$demo/$cluster" -c max_connections=100
+        start_cluster "$cluster"
     done
     if ! services_pid >/dev/null || ! [ -s "$demo/services.port" ]; then
         services_start
