@@ -56,7 +56,7 @@ is "the certificate as JSON counts the same" "$(grep -oE '"leaks": ?[0-9]+' "$ou
 
 scan
 is "no target is bad usage" "$code" 2
-scan target="$TEST_DSN" alow=x
+scan target="$TEST_DSN" allows=x
 is "so is a parameter nobody knows" "$code" 2
 scan target="$TEST_DSN dbname=scan_nowhere"
 is "a database that does not exist fails" "$code" 1
