@@ -116,6 +116,7 @@ function M.join(parent, run_id, tick)
         tick(x.progress)
         ended:wait(POLL_MS)
       end
+      retried = true -- it had its attempts before our eyes
     end
     local row = journal:run(run_id)
     if not row then errors.raise("not_found", "E_NO_RUN", "there is no run " .. run_id) end

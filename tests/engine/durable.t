@@ -144,5 +144,15 @@ knob three ok
 pid=$heir; finish
 is "and another has its run" "$status" 0
 
+# A child that failed for good in front of its parent was taken up once more at once: its attempts, and
+# the minutes between them, came twice before the parent paused.
+reset; knob child invalid
+run run "$scripts/parent.lua" key=once
+is "a child that fails for good pauses its parent" "$status" 4
+is "after one attempt" "$(sql "SELECT count(*) FROM effect WHERE step = 'child'")" 1
+knob child go
+run resume "$(id_of once)"
+is "and gets another when the parent is resumed" "$status|$(sql "SELECT count(*) FROM effect WHERE step = 'child'")" "0|2"
+
 is "no run is left over" "$(sql "SELECT count(*) FROM cloner.run WHERE state <> 'done'")" 0
 done_testing

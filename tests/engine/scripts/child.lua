@@ -1,4 +1,5 @@
--- child: what parent.lua starts. Waits while the knob `child` says so; `undo child` may fail its undo.
+-- child: what parent.lua starts. Waits or fails while the knob `child` says so; `undo child` may fail
+-- its undo.
 local db = require "db"
 local time = require "time"
 local P = require("procedure").new { name = "child", title = "Child for ${source}",
@@ -6,6 +7,9 @@ local P = require("procedure").new { name = "child", title = "Child for ${source
 P:step { "work", run = function(run)
   local conn <close> = db.connect(run.config.target)
   conn:exec("INSERT INTO effect (step, n) VALUES ('child', 1)")
+  if conn:value("SELECT value FROM knob WHERE name = 'child'") == "invalid" then
+    require("errors").raise("invalid", "E_NO", "it cannot be done")
+  end
   while conn:value("SELECT value FROM knob WHERE name = 'child'") == "wait" do
     run:progress { done = 1, total = 4, unit = "bytes" }
     time.sleep(20)
