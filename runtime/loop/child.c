@@ -189,8 +189,10 @@ static bool judge(struct running *r, int status, struct cl_err *err)
         return cl_fail(err, CL_TRANSIENT, "E_SIGNAL", "%s was killed by signal %d: %s", name,
                        WTERMSIG(status), said);
     }
-    return cl_fail(err, CL_INVALID, "E_EXIT", "%s ended with status %d: %s", name,
-                   WEXITSTATUS(status), said);
+    /* 127: not found, by a shell or by a C library that learns of it only in the child. */
+    enum cl_class class = WEXITSTATUS(status) == 127 ? CL_NOT_FOUND : CL_INVALID;
+    return cl_fail(err, class, "E_EXIT", "%s ended with status %d: %s", name, WEXITSTATUS(status),
+                   said);
 }
 
 bool cl_child_run(const struct cl_child *child, struct cl_err *err)
