@@ -154,7 +154,7 @@ ok "rows in an excluded table are found" says '"excluded, but has rows"' "$said"
 
 said=$(verb stream source="$source_dsn" target="$source_dsn")
 ok "source and target may not be the same" says '"class":"permission","code":"E_SAME_DATABASE"' "$said"
-said=$(verb stream source="$source_dsn" target="${source_dsn/127.0.0.1/localhost} application_name=x")
+said=$(verb stream source="$source_dsn" target="${source_dsn/host=127.0.0.1/host=elsewhere hostaddr=127.0.0.1}")
 ok "whatever it is called" says 'E_SAME_DATABASE' "$said"
 said=$(verb restore archive="$archive" target="$source_dsn")
 ok "nor may an archive go over its source" says 'E_SAME_DATABASE' "$said"

@@ -209,7 +209,7 @@ on_small_disk() {
 }
 code=0
 on_small_disk "$CLONER" "$script" "${pair[@]}" >"$out" 2>&1 || code=$?
-paused "no space for the archive" "$demo/archive/$source_ctx-[^ ]* (No space left on device|File too large)"
+paused "no space for the archive" "$demo/archive/$source_ctx-.*(No space left on device|File too large)"
 is "no space for the archive: nothing is published" "$(find "$demo/archive" -name manifest.json | wc -l)" 0
 is "no space for the archive: nothing is registered" "$(in_registry "select count(*) from registry.archive")" 0
 unchanged "no space for the archive"
