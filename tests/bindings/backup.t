@@ -4,51 +4,13 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-tmp=$TEST_TMP/backup
-bin=$(pg_config --bindir 2>/dev/null || echo /usr/lib/postgresql/15/bin)
-[ -x "$bin/pg_dump" ] || bin=/usr/lib/postgresql/15/bin
-count=0
-failures=0
-
-ok() { # NAME COMMAND...
-    local name=$1 said
-    shift
-    count=$((count + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $count - $name"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - $name"
-        printf '%s\n' "$said" | head -20 | sed 's/^/# /'
-    fi
-}
-
-says() { # PATTERN TEXT
-    printf '%s\n' "$2"
-    printf '%s\n' "$2" | grep -qE -- "$1"
-}
-
-verb() { # NAME key=value...
-    local name=$1
-    shift
-    "$CLONER" "$here/backup_verb.lua" verb="$name" "$@"
-}
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+# shellcheck source=tests/backup/lib.sh
+. "$here/../backup/lib.sh"
 
 source_dsn="$TEST_DSN dbname=backup_source"
-mkdir -p "$tmp"
-target_dir=$tmp/target
-target_admin=$("$root/tests/support/pg.sh" start "$target_dir")
-trap '"$root/tests/support/pg.sh" stop "$target_dir"' EXIT
+target_admin=$(cluster target)
 
-fresh() { # a new empty database on the target's server; prints its connection string
-    sql "$target_admin" -c "DROP DATABASE IF EXISTS $1" -c "CREATE DATABASE $1" >/dev/null 2>&1
-    echo "$target_admin dbname=$1"
-}
-
-# pg_dump's own text; the two lines with a random key aside
-dump() { "$bin/pg_dump" "$1" | grep -vE '^\\(un)?restrict '; }
+fresh() { fresh_on "$target_admin" "$1"; }
 
 sql "$TEST_DSN" -c 'DROP DATABASE IF EXISTS backup_source' -c 'CREATE DATABASE backup_source' 2>/dev/null
 sql "$source_dsn" -f "$here/backup.sql" >/dev/null || exit 1
@@ -282,5 +244,4 @@ locked() { # somebody holds a lock: the wait for it ends with the job
 }
 ok "cancelled while it waits for a lock, too" locked
 
-echo "1..$count"
-exit $((failures > 0))
+finish

@@ -1,5 +1,5 @@
--- Runs one verb of backup for backup.t and prints what came of it as JSON:
---   cloner backup_verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] …
+-- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
+--   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] …
 -- cancel=start gives up at the first sign of life, cancel=rows once rows are moving.
 local backup = require "backup"
 local json = require "json"
