@@ -351,20 +351,20 @@ bool cl_archive_check_files(const struct cl_manifest *manifest, const char *path
     if (!check_size(path, CL_SCHEMA_FILE, manifest->schema_bytes, err)) {
         return false;
     }
-    const char **names = calloc(manifest->n_tables + 1, sizeof *names);
+    const char **names = calloc(manifest->n_files + 1, sizeof *names);
     if (!names) {
         return no_memory(err);
     }
     bool ok = true;
-    for (size_t i = 0; ok && i < manifest->n_tables; i++) {
-        const struct cl_part *part = &manifest->tables[i].part;
-        names[i] = part->file + strlen(CL_DATA_FOLDER "/");
-        ok = check_size(path, part->file, part->bytes, err);
+    for (size_t i = 0; ok && i < manifest->n_files; i++) {
+        const struct cl_data_file *file = manifest->files[i].file;
+        names[i] = file->file + strlen(CL_DATA_FOLDER "/");
+        ok = check_size(path, file->file, file->bytes, err);
     }
     if (ok) {
-        qsort(names, manifest->n_tables, sizeof *names, by_file);
+        qsort(names, manifest->n_files, sizeof *names, by_file);
         ok = only(path, "", top, sizeof top / sizeof *top, err) &&
-             only(path, CL_DATA_FOLDER, names, manifest->n_tables, err);
+             only(path, CL_DATA_FOLDER, names, manifest->n_files, err);
     }
     free(names);
     return ok;

@@ -45,16 +45,17 @@ bool cl_file_sha256(const char *file, char hex[CL_SHA256_HEX_BYTES], uint64_t *b
 /* folder/name, a string to free(); NULL when out of memory. */
 char *cl_path_join(const char *folder, const char *name);
 
-/* A data file being written. Its sink's put and finish compress; finish also fills the part. */
+/* A data file being written. Its sink's put and finish compress; finish also fills
+ * bytes, raw_bytes and sha256 of its entry. */
 struct cl_file_sink;
-struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_part *part,
+struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_data_file *file,
                                        struct cl_err *err);
 struct cl_sink *cl_file_sink_base(struct cl_file_sink *sink);
 void cl_file_sink_close(struct cl_file_sink *sink); /* NULL is fine */
 
 /* A data file being read; its end is reached only if size, checksum and frame are right. */
 struct cl_file_source;
-struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_part *part,
+struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_data_file *file,
                                            struct cl_err *err);
 struct cl_source *cl_file_source_base(struct cl_file_source *source);
 void cl_file_source_close(struct cl_file_source *source); /* NULL is fine */

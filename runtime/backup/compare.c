@@ -132,8 +132,9 @@ static enum cl_copy_format format_of(const struct pair *pair)
     return pair->archived ? pair->archived->table.format : pair->source->format;
 }
 
-/* One side of one table. */
-static bool sum_side(struct comparer *comparer, struct pair *pair, int side, struct cl_err *err)
+/* One stream of rows of one side. */
+static bool sum_stream(struct comparer *comparer, struct pair *pair, int side,
+                       const struct cl_data_file *archived, struct cl_err *err)
 {
     const struct cl_backup_spec *spec = comparer->all->run->spec;
     const struct cl_table *table = side == 0 && !pair->archived ? pair->source : &pair->target;
@@ -143,8 +144,8 @@ static bool sum_side(struct comparer *comparer, struct pair *pair, int side, str
     struct cl_source *source = NULL;
     struct cl_transform t = {0};
     bool ok = cl_transform_init(&t, side == 0 ? spec->mask : NULL, table, format_of(pair), err);
-    if (ok && side == 0 && pair->archived) {
-        file = cl_file_source_open(spec->archive, &pair->archived->part, err);
+    if (ok && archived) {
+        file = cl_file_source_open(spec->archive, archived, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
         PGconn *conn = side == 0 ? comparer->source.conn : comparer->target.conn;
@@ -156,6 +157,19 @@ static bool sum_side(struct comparer *comparer, struct pair *pair, int side, str
     cl_file_source_close(file);
     cl_transform_fini(&t);
     return ok || cl_run_blame(table, err);
+}
+
+/* One side of one table. */
+static bool sum_side(struct comparer *comparer, struct pair *pair, int side, struct cl_err *err)
+{
+    if (side == 1 || !pair->archived) {
+        return sum_stream(comparer, pair, side, NULL, err);
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < pair->archived->n_files; i++) {
+        ok = sum_stream(comparer, pair, side, &pair->archived->files[i], err);
+    }
+    return ok;
 }
 
 static bool work(void *worker, size_t item, struct cl_err *err)

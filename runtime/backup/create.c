@@ -1,5 +1,4 @@
 /* source -> archive. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,11 +11,9 @@
 #include "crew.h"
 #include "run.h"
 
-enum { LABEL_BYTES = 80 };
-
 struct archivist {
     struct cl_run *run;           /* borrowed */
-    struct cl_manifest *manifest; /* borrowed; item i is its table i */
+    struct cl_manifest *manifest; /* borrowed; item i is its file i */
     const char *folder;           /* the archive's, while it is written */
     const char *snapshot;         /* borrowed */
     struct cl_link reader;        /* the worker's own */
@@ -50,35 +47,22 @@ static bool work(void *worker, size_t item, struct cl_err *err)
 {
     struct archivist *archivist = worker;
     struct cl_run *run = archivist->run;
-    struct cl_archived *a = &archivist->manifest->tables[item];
+    struct cl_archived *a = archivist->manifest->files[item].of;
+    struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
-    struct cl_file_sink *sink = cl_file_sink_open(archivist->folder, &a->part, err);
+    struct cl_file_sink *sink = cl_file_sink_open(archivist->folder, file, err);
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
-                          a->table.bytes, a->table.bytes, &a->part.rows, err);
+                          a->table.bytes, a->table.bytes, &file->rows, err);
     cl_pg_source_close(&source);
     cl_file_sink_close(sink);
     if (ok) {
         uv_mutex_lock(&run->mutex);
-        run->summary->stored_bytes += a->part.bytes;
+        run->summary->stored_bytes += file->bytes;
         uv_mutex_unlock(&run->mutex);
     }
     return ok;
-}
-
-/* "data/0001_crm7.person.bin.zst": the number makes it unique, the rest is for readers. */
-static void name_part(struct cl_archived *a, size_t number)
-{
-    char label[LABEL_BYTES];
-    snprintf(label, sizeof label, "%s.%s", a->table.schema, a->table.name);
-    for (char *p = label; *p; p++) {
-        if (!isalnum((unsigned char)*p) && !strchr("._-", *p)) {
-            *p = '_';
-        }
-    }
-    snprintf(a->part.file, sizeof a->part.file, CL_DATA_FOLDER "/%04zu_%s.%s.zst", number, label,
-             a->table.format == CL_COPY_BINARY ? "bin" : "copy");
 }
 
 static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog, struct cl_err *err)
@@ -100,7 +84,9 @@ static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
         } else {
             struct cl_archived *a = &m->tables[m->n_tables++];
             a->table = *table;
-            name_part(a, m->n_tables);
+            if (!cl_manifest_name_files(a, m->n_tables, 1, err)) {
+                return false;
+            }
         }
     }
     for (size_t i = 0; i < 2 * n_matviews; i++) {
@@ -109,7 +95,7 @@ static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
     m->n_matviews = n_matviews;
     memcpy(m->sequences, catalog->sequences, catalog->n_sequences * sizeof *m->sequences);
     m->n_sequences = catalog->n_sequences;
-    return true;
+    return cl_manifest_list_files(m, err);
 }
 
 static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct cl_tools *tools,
@@ -139,7 +125,7 @@ static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest, const ch
 {
     struct archivist model = {
         .run = run, .manifest = manifest, .folder = folder, .snapshot = manifest->snapshot};
-    struct cl_crew crew = {.n_items = manifest->n_tables,
+    struct cl_crew crew = {.n_items = manifest->n_files,
                            .jobs = run->jobs,
                            .arg = &model,
                            .hire = hire,

@@ -15,7 +15,7 @@ enum { ZSTD_LEVEL = 1 };
 
 struct cl_file_sink {
     struct cl_sink base;          /* first */
-    struct cl_part *part;         /* the caller's; filled by finish */
+    struct cl_data_file *entry;   /* the caller's; filled by finish */
     char *path;                   /* for messages */
     int fd;                       /* -1: closed */
     ZSTD_CCtx *zstd;              /* one frame */
@@ -82,13 +82,14 @@ static bool file_finish(struct cl_sink *base, struct cl_err *err)
         return cl_fail_errno(err, saved, "cannot write %s", sink->path);
     }
     cl_sha256_end(sink->sha, digest);
-    cl_hex(digest, sizeof digest, sink->part->sha256);
-    sink->part->bytes = sink->bytes;
-    sink->part->raw_bytes = sink->raw_bytes;
+    cl_hex(digest, sizeof digest, sink->entry->sha256);
+    sink->entry->bytes = sink->bytes;
+    sink->entry->raw_bytes = sink->raw_bytes;
     return true;
 }
 
-struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_part *part, struct cl_err *err)
+struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_data_file *entry,
+                                       struct cl_err *err)
 {
     struct cl_file_sink *sink = calloc(1, sizeof *sink);
     if (!sink) {
@@ -98,8 +99,8 @@ struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_part *part,
     sink->base.put = file_put;
     sink->base.finish = file_finish;
     sink->base.rows = CL_ROWS_UNKNOWN;
-    sink->part = part;
-    sink->path = cl_path_join(folder, part->file);
+    sink->entry = entry;
+    sink->path = cl_path_join(folder, entry->file);
     sink->out_bytes = ZSTD_CStreamOutSize();
     sink->out = malloc(sink->out_bytes);
     sink->zstd = ZSTD_createCCtx();
@@ -143,27 +144,27 @@ void cl_file_sink_close(struct cl_file_sink *sink)
 }
 
 struct cl_file_source {
-    struct cl_source base;        /* first */
-    const struct cl_part *part;   /* the caller's: what the manifest says */
-    char *path;                   /* for messages */
-    int fd;                       /* -1: closed */
-    ZSTD_DCtx *zstd;              /* one frame */
-    struct cl_sha256_stream *sha; /* over what is read */
-    char *in;                     /* compressed bytes */
-    size_t in_bytes;              /* ZSTD_DStreamInSize() */
-    ZSTD_inBuffer pending;        /* of them, not yet decompressed */
-    char *out;                    /* a chunk */
-    size_t out_bytes;             /* ZSTD_DStreamOutSize() */
-    size_t frame;                 /* 0: at the end of a frame */
-    bool eof;                     /* all of the file was read */
-    bool full;                    /* the decoder may hold more output for the same input */
-    uint64_t bytes;               /* read */
-    uint64_t raw_bytes;           /* given */
+    struct cl_source base;            /* first */
+    const struct cl_data_file *entry; /* the caller's: what the manifest says */
+    char *path;                       /* for messages */
+    int fd;                           /* -1: closed */
+    ZSTD_DCtx *zstd;                  /* one frame */
+    struct cl_sha256_stream *sha;     /* over what is read */
+    char *in;                         /* compressed bytes */
+    size_t in_bytes;                  /* ZSTD_DStreamInSize() */
+    ZSTD_inBuffer pending;            /* of them, not yet decompressed */
+    char *out;                        /* a chunk */
+    size_t out_bytes;                 /* ZSTD_DStreamOutSize() */
+    size_t frame;                     /* 0: at the end of a frame */
+    bool eof;                         /* all of the file was read */
+    bool full;                        /* the decoder may hold more output for the same input */
+    uint64_t bytes;                   /* read */
+    uint64_t raw_bytes;               /* given */
 };
 
 static bool altered(const struct cl_file_source *source, const char *how, struct cl_err *err)
 {
-    return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED", "%s was altered: %s", source->part->file,
+    return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED", "%s was altered: %s", source->entry->file,
                    how);
 }
 
@@ -190,17 +191,17 @@ static bool judge(struct cl_file_source *source, struct cl_err *err)
     char hex[CL_SHA256_HEX_BYTES];
     cl_sha256_end(source->sha, digest);
     cl_hex(digest, sizeof digest, hex);
-    if (source->frame != 0 || source->bytes < source->part->bytes) {
+    if (source->frame != 0 || source->bytes < source->entry->bytes) {
         return cl_fail(err, CL_INVALID, "E_ARCHIVE_TRUNCATED", "%s is truncated",
-                       source->part->file);
+                       source->entry->file);
     }
-    if (strcmp(hex, source->part->sha256) != 0) {
+    if (strcmp(hex, source->entry->sha256) != 0) {
         return altered(source, "its checksum differs", err);
     }
-    if (source->raw_bytes != source->part->raw_bytes) {
+    if (source->raw_bytes != source->entry->raw_bytes) {
         return altered(source, "it holds another number of bytes", err);
     }
-    source->base.rows = (int64_t)source->part->rows;
+    source->base.rows = (int64_t)source->entry->rows;
     return true;
 }
 
@@ -228,7 +229,7 @@ static bool file_next(struct cl_source *base, const char **bytes, size_t *n, str
     return out.pos > 0 || judge(source, err);
 }
 
-struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_part *part,
+struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_data_file *entry,
                                            struct cl_err *err)
 {
     struct cl_file_source *source = calloc(1, sizeof *source);
@@ -238,9 +239,9 @@ struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_p
     }
     source->base.next = file_next;
     source->base.rows = CL_ROWS_UNKNOWN;
-    source->part = part;
+    source->entry = entry;
     source->frame = 1;
-    source->path = cl_path_join(folder, part->file);
+    source->path = cl_path_join(folder, entry->file);
     source->in_bytes = ZSTD_DStreamInSize();
     source->in = malloc(source->in_bytes);
     source->out_bytes = ZSTD_DStreamOutSize();
@@ -254,7 +255,7 @@ struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_p
     }
     source->fd = open(source->path, O_RDONLY | O_CLOEXEC);
     if (source->fd < 0 && errno == ENOENT) {
-        cl_fail(err, CL_INVALID, "E_ARCHIVE_MISSING", "the archive lacks %s", part->file);
+        cl_fail(err, CL_INVALID, "E_ARCHIVE_MISSING", "the archive lacks %s", entry->file);
         goto failed;
     }
     if (source->fd < 0) {

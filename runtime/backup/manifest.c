@@ -1,10 +1,79 @@
 #include "manifest.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMBERS_MAX = 16000000 };
+enum { LABEL_BYTES = 80 };
+
+static bool no_memory(struct cl_err *err)
+{
+    return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+}
+
+bool cl_manifest_name_files(struct cl_archived *a, size_t number, size_t n_files,
+                            struct cl_err *err)
+{
+    char label[LABEL_BYTES];
+    char which[24] = "";
+    /* the number makes it unique, the rest is for readers */
+    snprintf(label, sizeof label, "%s.%s", a->table.schema, a->table.name);
+    for (char *p = label; *p; p++) {
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p)) {
+            *p = '_';
+        }
+    }
+    a->files = calloc(n_files, sizeof *a->files);
+    if (!a->files) {
+        return no_memory(err);
+    }
+    a->n_files = n_files;
+    for (size_t i = 0; i < n_files; i++) {
+        if (n_files > 1) {
+            snprintf(which, sizeof which, ".%02zu", i);
+        }
+        snprintf(a->files[i].file, sizeof a->files[i].file, CL_DATA_FOLDER "/%04zu_%s%s.%s.zst",
+                 number, label, which, a->table.format == CL_COPY_BINARY ? "bin" : "copy");
+    }
+    return true;
+}
+
+bool cl_manifest_list_files(struct cl_manifest *m, struct cl_err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_tables; i++) {
+        n += m->tables[i].n_files;
+    }
+    m->files = calloc(n + 1, sizeof *m->files);
+    if (!m->files) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < m->n_tables; i++) {
+        for (size_t j = 0; j < m->tables[i].n_files; j++) {
+            m->files[m->n_files++] = (struct cl_filed){&m->tables[i], &m->tables[i].files[j]};
+        }
+    }
+    return true;
+}
+
+uint64_t cl_archived_rows(const struct cl_archived *archived)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < archived->n_files; i++) {
+        rows += archived->files[i].rows;
+    }
+    return rows;
+}
+
+uint64_t cl_archived_raw_bytes(const struct cl_archived *archived)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < archived->n_files; i++) {
+        bytes += archived->files[i].raw_bytes;
+    }
+    return bytes;
+}
 
 static void put_string(struct cl_buf *out, const char *before, const char *value)
 {
@@ -12,17 +81,27 @@ static void put_string(struct cl_buf *out, const char *before, const char *value
     cl_json_string(out, value);
 }
 
+static void put_file(struct cl_buf *out, const struct cl_data_file *file)
+{
+    put_string(out, "{\"file\": ", file->file);
+    cl_buf_addf(out, ", \"rows\": %llu, \"bytes\": %llu, \"raw_bytes\": %llu",
+                (unsigned long long)file->rows, (unsigned long long)file->bytes,
+                (unsigned long long)file->raw_bytes);
+    put_string(out, ", \"sha256\": ", file->sha256);
+    cl_buf_adds(out, "}");
+}
+
 static void put_table(struct cl_buf *out, const struct cl_archived *a)
 {
     put_string(out, "    {\"schema\": ", a->table.schema);
     put_string(out, ", \"name\": ", a->table.name);
-    put_string(out, ", \"file\": ", a->part.file);
     put_string(out, ", \"format\": ", a->table.format == CL_COPY_BINARY ? "binary" : "text");
-    cl_buf_addf(out, ",\n     \"rows\": %llu, \"bytes\": %llu, \"raw_bytes\": %llu",
-                (unsigned long long)a->part.rows, (unsigned long long)a->part.bytes,
-                (unsigned long long)a->part.raw_bytes);
-    put_string(out, ", \"sha256\": ", a->part.sha256);
-    cl_buf_adds(out, ",\n     \"columns\": [");
+    cl_buf_adds(out, ",\n     \"files\": [");
+    for (size_t i = 0; i < a->n_files; i++) {
+        cl_buf_adds(out, i > 0 ? ",\n               " : "");
+        put_file(out, &a->files[i]);
+    }
+    cl_buf_adds(out, "],\n     \"columns\": [");
     for (size_t i = 0; i < a->table.n_columns; i++) {
         put_string(out, i > 0 ? ", {\"name\": " : "{\"name\": ", a->table.columns[i].name);
         put_string(out, ", \"type\": ", a->table.columns[i].type);
@@ -80,6 +159,7 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
 /* A reader that remembers whether anything was missing. */
 struct reader {
     const char *missing; /* the first name that was, NULL: nothing */
+    int64_t version;     /* of the format */
 };
 
 static const char *get_string(struct reader *in, const struct cl_json *object, const char *key)
@@ -133,18 +213,50 @@ static size_t count_columns(const struct cl_json *tables)
     return n;
 }
 
+static bool read_file(struct reader *in, const struct cl_json *json, struct cl_data_file *file,
+                      struct cl_err *err)
+{
+    const char *name = get_string(in, json, "file");
+    file->rows = (uint64_t)get_integer(in, json, "rows");
+    file->bytes = (uint64_t)get_integer(in, json, "bytes");
+    file->raw_bytes = (uint64_t)get_integer(in, json, "raw_bytes");
+    copy_text(file->sha256, sizeof file->sha256, get_string(in, json, "sha256"));
+    copy_text(file->file, sizeof file->file, name);
+    return in->missing || good_file(name) ||
+           cl_fail(err, CL_INVALID, "E_MANIFEST", CL_MANIFEST_FILE ": bad file name '%s'", name);
+}
+
+static bool read_files(struct reader *in, const struct cl_json *json, struct cl_archived *a,
+                       struct cl_err *err)
+{
+    const struct cl_json *list = in->version > 1 ? get_array(in, json, "files") : NULL;
+    size_t n = list ? list->n : 1;
+    if (n == 0) {
+        in->missing = "files";
+        return true;
+    }
+    a->files = calloc(n, sizeof *a->files);
+    if (!a->files) {
+        return no_memory(err);
+    }
+    if (!list) { /* version 1 */
+        a->n_files = 1;
+        return read_file(in, json, a->files, err);
+    }
+    for (const struct cl_json *f = list->child; f; f = f->next) {
+        if (!read_file(in, f, &a->files[a->n_files++], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_table(struct reader *in, const struct cl_json *json, struct cl_archived *a,
                        struct cl_column *columns, struct cl_err *err)
 {
     a->table.schema = get_string(in, json, "schema");
     a->table.name = get_string(in, json, "name");
-    const char *file = get_string(in, json, "file");
     const char *format = get_string(in, json, "format");
-    a->part.rows = (uint64_t)get_integer(in, json, "rows");
-    a->part.bytes = (uint64_t)get_integer(in, json, "bytes");
-    a->part.raw_bytes = (uint64_t)get_integer(in, json, "raw_bytes");
-    copy_text(a->part.sha256, sizeof a->part.sha256, get_string(in, json, "sha256"));
-    copy_text(a->part.file, sizeof a->part.file, file);
     a->table.format = strcmp(format, "binary") == 0 ? CL_COPY_BINARY : CL_COPY_TEXT;
     a->table.columns = columns;
     const struct cl_json *list = get_array(in, json, "columns");
@@ -153,15 +265,12 @@ static bool read_table(struct reader *in, const struct cl_json *json, struct cl_
         column->name = get_string(in, c, "name");
         column->type = get_string(in, c, "type");
     }
-    if (in->missing) {
-        return true; /* reported by the caller */
+    if (!in->missing && strcmp(format, "binary") != 0 && strcmp(format, "text") != 0) {
+        return cl_fail(err, CL_INVALID, "E_MANIFEST", CL_MANIFEST_FILE ": bad format of %s.%s",
+                       a->table.schema, a->table.name);
     }
-    if (!good_file(file) || (strcmp(format, "binary") != 0 && strcmp(format, "text") != 0)) {
-        return cl_fail(err, CL_INVALID, "E_MANIFEST",
-                       CL_MANIFEST_FILE ": bad file or format of %s.%s", a->table.schema,
-                       a->table.name);
-    }
-    return true;
+    return read_files(in, json, a, err) ||
+           cl_err_context(err, "%s.%s", a->table.schema, a->table.name);
 }
 
 static bool read_tables(struct reader *in, struct cl_manifest *m, struct cl_err *err)
@@ -171,7 +280,7 @@ static bool read_tables(struct reader *in, struct cl_manifest *m, struct cl_err 
     m->tables = calloc(n + 1, sizeof *m->tables);
     m->columns = calloc(count_columns(tables) + 1, sizeof *m->columns);
     if (!m->tables || !m->columns) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+        return no_memory(err);
     }
     size_t used = 0;
     for (const struct cl_json *t = tables ? tables->child : NULL; t; t = t->next) {
@@ -189,7 +298,7 @@ static bool read_sequences(struct reader *in, struct cl_manifest *m, struct cl_e
     const struct cl_json *list = get_array(in, m->json, "sequences");
     m->sequences = calloc(list ? list->n + 1 : 1, sizeof *m->sequences);
     if (!m->sequences) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+        return no_memory(err);
     }
     for (const struct cl_json *s = list ? list->child : NULL; s; s = s->next) {
         struct cl_sequence *sequence = &m->sequences[m->n_sequences++];
@@ -213,7 +322,7 @@ static const char **read_names(struct reader *in, struct cl_manifest *m, const c
     const struct cl_json *list = get_array(in, m->json, label);
     const char **pairs = calloc(list ? 2 * list->n + 1 : 1, sizeof *pairs);
     if (!pairs) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
+        no_memory(err);
         return NULL;
     }
     for (const struct cl_json *v = list ? list->child : NULL; v; v = v->next) {
@@ -252,12 +361,12 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
     if (!m->json) {
         return cl_err_context(err, CL_MANIFEST_FILE);
     }
-    int64_t version = get_integer(&in, m->json, "format_version");
-    if (!in.missing && version != CL_ARCHIVE_VERSION) {
+    in.version = get_integer(&in, m->json, "format_version");
+    if (!in.missing && (in.version < CL_ARCHIVE_VERSION_MIN || in.version > CL_ARCHIVE_VERSION)) {
         return cl_fail(err, CL_INVALID, "E_ARCHIVE_VERSION",
                        CL_MANIFEST_FILE
-                       ": the archive has format version %lld; this cloner reads %d",
-                       (long long)version, CL_ARCHIVE_VERSION);
+                       ": the archive has format version %lld; this cloner reads %d to %d",
+                       (long long)in.version, CL_ARCHIVE_VERSION_MIN, CL_ARCHIVE_VERSION);
     }
     read_header(&in, m);
     if (!read_tables(&in, m, err) || !read_sequences(&in, m, err)) {
@@ -273,12 +382,16 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
         return cl_fail(err, CL_INVALID, "E_MANIFEST", CL_MANIFEST_FILE ": '%s' is missing or wrong",
                        in.missing);
     }
-    return true;
+    return cl_manifest_list_files(m, err);
 }
 
 void cl_manifest_fini(struct cl_manifest *m)
 {
+    for (size_t i = 0; i < m->n_tables; i++) {
+        free(m->tables[i].files);
+    }
     free(m->tables);
+    free(m->files);
     free(m->sequences);
     free(m->excluded);
     free(m->matviews);

@@ -13,7 +13,8 @@
 #include "json.h"
 
 enum {
-    CL_ARCHIVE_VERSION = 1,
+    CL_ARCHIVE_VERSION = 2,     /* what is written */
+    CL_ARCHIVE_VERSION_MIN = 1, /* what is still read: one file a table, inside its entry */
     CL_MANIFEST_BYTES_MAX = 256 * 1024 * 1024,
     CL_SHA256_HEX_BYTES = 65,
     CL_FILE_NAME_BYTES = 128,
@@ -24,8 +25,8 @@ enum {
 #define CL_SCHEMA_FILE "schema.dump"
 #define CL_DATA_FOLDER "data"
 
-/* One data file; its own entry so that a table may have several. */
-struct cl_part {
+/* One data file. */
+struct cl_data_file {
     char file[CL_FILE_NAME_BYTES];    /* relative to the archive: "data/0001_crm7.person.bin.zst" */
     char sha256[CL_SHA256_HEX_BYTES]; /* of the file */
     uint64_t rows;                    /* in it */
@@ -34,8 +35,15 @@ struct cl_part {
 };
 
 struct cl_archived {
-    struct cl_table table; /* schema, name, format, columns (name and type, no class) */
-    struct cl_part part;   /* its data */
+    struct cl_table table;      /* schema, name, format, columns (name and type, no class) */
+    struct cl_data_file *files; /* n_files, owned by the manifest: together all of its rows */
+    size_t n_files;             /* at least 1 */
+};
+
+/* A data file with the table it belongs to: what a worker takes. */
+struct cl_filed {
+    struct cl_archived *of;    /* borrowed from the manifest */
+    struct cl_data_file *file; /* one of its files */
 };
 
 struct cl_manifest {
@@ -45,6 +53,8 @@ struct cl_manifest {
     char finished[40];                       /* same */
     struct cl_archived *tables;              /* n_tables with data, largest first */
     size_t n_tables;                         /* entries of tables */
+    struct cl_filed *files;                  /* n_files of all tables, in their order */
+    size_t n_files;                          /* entries of files */
     struct cl_sequence *sequences;           /* n_sequences */
     size_t n_sequences;                      /* entries of sequences */
     const char **excluded;                   /* n_excluded pairs: schema, name */
@@ -59,10 +69,23 @@ struct cl_manifest {
     struct cl_column *columns; /* one block, when parsed */
 };
 
+/* Gives a table its n_files files and their names: data/0001_crm7.person.bin.zst, with a number of
+ * the file before ".bin" when there are several. number: of the table in the archive, from 1. */
+bool cl_manifest_name_files(struct cl_archived *archived, size_t number, size_t n_files,
+                            struct cl_err *err);
+
+/* Fills manifest->files; due when all tables have theirs, done by parsing. */
+bool cl_manifest_list_files(struct cl_manifest *manifest, struct cl_err *err);
+
+/* Rows of a table, in all its files; their COPY data. */
+uint64_t cl_archived_rows(const struct cl_archived *archived);
+uint64_t cl_archived_raw_bytes(const struct cl_archived *archived);
+
 /* Appends the manifest as JSON. */
 bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *manifest);
 
-/* The other way; refuses a newer version, missing members and file names that lead elsewhere. */
+/* The other way; refuses versions it does not know, missing members and file names that lead
+ * elsewhere. */
 bool cl_manifest_parse(struct cl_manifest *manifest, const char *text, size_t n,
                        struct cl_err *err);
 void cl_manifest_fini(struct cl_manifest *manifest);

@@ -38,19 +38,35 @@ static void *hire(void *arg, struct cl_err *err)
 }
 
 /* A damaged file often fails as a bad value first: say what is behind it. */
-static void look_again(const struct cl_run *run, const struct cl_part *part, struct cl_err *err)
+static void look_again(const struct cl_run *run, const struct cl_data_file *file,
+                       struct cl_err *err)
 {
     char hex[CL_SHA256_HEX_BYTES];
     uint64_t bytes;
     if (err->class != CL_INVALID || strncmp(err->code, "E_ARCHIVE", strlen("E_ARCHIVE")) == 0) {
         return;
     }
-    char *file = cl_path_join(run->spec->archive, part->file);
-    if (file && cl_file_sha256(file, hex, &bytes, NULL) && strcmp(hex, part->sha256) != 0) {
+    char *path = cl_path_join(run->spec->archive, file->file);
+    if (path && cl_file_sha256(path, hex, &bytes, NULL) && strcmp(hex, file->sha256) != 0) {
         cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED", "%s was altered: its checksum differs",
-                part->file);
+                file->file);
     }
-    free(file);
+    free(path);
+}
+
+static bool load_file(struct restorer *restorer, const struct cl_table *table,
+                      enum cl_copy_format format, const struct cl_data_file *file,
+                      struct cl_err *err)
+{
+    struct cl_run *run = restorer->run;
+    struct cl_file_source *source = cl_file_source_open(run->spec->archive, file, err);
+    bool ok = source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source),
+                                       table, format, file->raw_bytes, file->raw_bytes, err);
+    cl_file_source_close(source);
+    if (!ok) {
+        look_again(run, file, err);
+    }
+    return ok;
 }
 
 static bool work(void *worker, size_t item, struct cl_err *err)
@@ -58,17 +74,14 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct restorer *restorer = worker;
     const struct cl_archived *a = &restorer->manifest->tables[item];
     const struct cl_table *table = &restorer->plan->tables[item];
-    struct cl_run *run = restorer->run;
     if (table->excluded) {
         return true;
     }
-    struct cl_file_source *source = cl_file_source_open(run->spec->archive, &a->part, err);
-    bool ok =
-        source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source), table,
-                                 a->table.format, a->part.raw_bytes, a->part.raw_bytes, err);
-    cl_file_source_close(source);
-    if (!ok) {
-        look_again(run, &a->part, err);
+    struct cl_table more = *table;
+    more.condition = ""; /* what comes after the first file is added */
+    bool ok = true;
+    for (size_t i = 0; ok && i < a->n_files; i++) {
+        ok = load_file(restorer, i > 0 ? &more : table, a->table.format, &a->files[i], err);
     }
     return ok;
 }
@@ -85,7 +98,7 @@ static bool make_plan(struct cl_run *run, struct cl_target *target,
     }
     uint64_t total = 0;
     for (size_t i = 0; i < manifest->n_tables; i++) {
-        total += plan->tables[i].excluded ? 0 : manifest->tables[i].part.raw_bytes;
+        total += plan->tables[i].excluded ? 0 : cl_archived_raw_bytes(&manifest->tables[i]);
     }
     atomic_store(&run->progress->total, total);
     return true;

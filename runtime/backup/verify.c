@@ -8,7 +8,7 @@
 
 struct verifier {
     struct cl_run *run;                 /* borrowed */
-    const struct cl_manifest *manifest; /* borrowed; item i is its table i */
+    const struct cl_manifest *manifest; /* borrowed; item i is its file i */
 };
 
 static void *hire(void *arg, struct cl_err *err)
@@ -23,9 +23,10 @@ static void dismiss(void *worker)
 }
 
 /* Reads all rows of one file; *rows gets how many there are. */
-static bool read_rows(struct cl_run *run, const struct cl_archived *a, struct cl_source *source,
+static bool read_rows(struct cl_run *run, const struct cl_filed *filed, struct cl_source *source,
                       struct cl_rows *rows, struct cl_err *err)
 {
+    const struct cl_data_file *file = filed->file;
     for (;;) {
         const char *bytes;
         size_t n;
@@ -38,7 +39,7 @@ static bool read_rows(struct cl_run *run, const struct cl_archived *a, struct cl
         atomic_fetch_add(&run->progress->bytes, n);
         atomic_fetch_add(&run->progress->done, n);
         if (!cl_rows_feed(rows, bytes, n, err)) {
-            return cl_err_context(err, "%s", a->part.file);
+            return cl_err_context(err, "%s", file->file);
         }
         enum cl_row_status status;
         do {
@@ -50,13 +51,13 @@ static bool read_rows(struct cl_run *run, const struct cl_archived *a, struct cl
     }
     if (!cl_rows_complete(rows)) {
         return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
-                       "%s was altered: no COPY data of %zu columns after row %llu", a->part.file,
-                       a->table.n_columns, (unsigned long long)rows->n);
+                       "%s was altered: no COPY data of %zu columns after row %llu", file->file,
+                       filed->of->table.n_columns, (unsigned long long)rows->n);
     }
-    if (rows->n != a->part.rows) {
+    if (rows->n != file->rows) {
         return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
-                       "%s was altered: it has %llu rows, not %llu", a->part.file,
-                       (unsigned long long)rows->n, (unsigned long long)a->part.rows);
+                       "%s was altered: it has %llu rows, not %llu", file->file,
+                       (unsigned long long)rows->n, (unsigned long long)file->rows);
     }
     return true;
 }
@@ -65,18 +66,20 @@ static bool work(void *worker, size_t item, struct cl_err *err)
 {
     struct verifier *verifier = worker;
     struct cl_run *run = verifier->run;
-    const struct cl_archived *a = &verifier->manifest->tables[item];
+    const struct cl_filed *filed = &verifier->manifest->files[item];
+    const struct cl_table *table = &filed->of->table;
+    const struct cl_data_file *file = filed->file;
     struct cl_rows rows = {0};
-    struct cl_file_source *source = cl_file_source_open(run->spec->archive, &a->part, err);
-    bool ok = source && cl_rows_init(&rows, a->table.format, a->table.n_columns, err) &&
-              read_rows(run, a, cl_file_source_base(source), &rows, err);
+    struct cl_file_source *source = cl_file_source_open(run->spec->archive, file, err);
+    bool ok = source && cl_rows_init(&rows, table->format, table->n_columns, err) &&
+              read_rows(run, filed, cl_file_source_base(source), &rows, err);
     if (ok) {
         atomic_fetch_add(&run->progress->rows, rows.n);
         uv_mutex_lock(&run->mutex);
-        run->summary->tables++;
+        run->summary->tables += file == filed->of->files; /* once, for its first file */
         run->summary->rows += rows.n;
-        run->summary->bytes += a->part.raw_bytes;
-        run->summary->stored_bytes += a->part.bytes;
+        run->summary->bytes += file->raw_bytes;
+        run->summary->stored_bytes += file->bytes;
         uv_mutex_unlock(&run->mutex);
     }
     cl_rows_fini(&rows);
@@ -109,15 +112,15 @@ bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
               check_schema(&manifest, spec->archive, err);
     if (ok) {
         struct verifier verifier = {.run = &run, .manifest = &manifest};
-        struct cl_crew crew = {.n_items = manifest.n_tables,
+        struct cl_crew crew = {.n_items = manifest.n_files,
                                .jobs = run.jobs,
                                .arg = &verifier,
                                .hire = hire,
                                .work = work,
                                .dismiss = dismiss};
         uint64_t total = 0;
-        for (size_t i = 0; i < manifest.n_tables; i++) {
-            total += manifest.tables[i].part.raw_bytes;
+        for (size_t i = 0; i < manifest.n_files; i++) {
+            total += manifest.files[i].file->raw_bytes;
         }
         atomic_store(&run.progress->total, total);
         memcpy(summary->snapshot, manifest.snapshot, sizeof summary->snapshot);

@@ -177,8 +177,8 @@ ok "a wrong row count" damaged \
     "sed -i 's/\"rows\": 3000/\"rows\": 2999/' manifest.json && sha256sum manifest.json > manifest.json.sha256" \
     'altered: it has 3000 rows, not 2999|3000 written|2999 rows read'
 ok "a newer format" damaged \
-    "sed -i 's/\"format_version\": 1/\"format_version\": 2/' manifest.json && sha256sum manifest.json > manifest.json.sha256" \
-    'E_ARCHIVE_VERSION.*version 2'
+    "sed -i 's/\"format_version\": 2/\"format_version\": 9/' manifest.json && sha256sum manifest.json > manifest.json.sha256" \
+    'E_ARCHIVE_VERSION.*version 9'
 said=$(verb verify archive="$tmp/nowhere")
 ok "no archive at all" says '"class":"not_found"' "$said"
 

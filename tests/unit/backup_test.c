@@ -331,6 +331,9 @@ static void a_value_without_room_names_its_place(void **state)
 
 /* ---------------------------------------------------------------- manifest */
 
+static struct cl_data_file data_files[2];
+static struct cl_filed filed[2];
+
 static void fill_manifest(struct cl_manifest *m, struct cl_archived *tables,
                           struct cl_sequence *sequences, const char **pairs)
 {
@@ -345,8 +348,14 @@ static void fill_manifest(struct cl_manifest *m, struct cl_archived *tables,
     for (size_t i = 0; i < 3; i++) {
         columns[i].type = "text";
     }
-    snprintf(tables->part.file, sizeof tables->part.file, "data/0001_crm7.note.bin.zst");
-    tables->part.rows = 5000000000u;
+    memset(data_files, 0, sizeof data_files);
+    snprintf(data_files[0].file, sizeof data_files[0].file, "data/0001_crm7.note.00.bin.zst");
+    snprintf(data_files[1].file, sizeof data_files[1].file, "data/0001_crm7.note.01.bin.zst");
+    data_files[0].rows = 5000000000u;
+    data_files[1].rows = 7;
+    tables->files = data_files;
+    tables->n_files = 2;
+    m->files = filed;
     *sequences = (struct cl_sequence){"crm7", "s", INT64_MIN, true};
     m->tables = tables;
     m->n_tables = 1;
@@ -376,7 +385,11 @@ static void a_manifest_reads_as_it_was_written(void **state)
     assert_int_equal(back.source.oid, 4000000000u);
     assert_int_equal(back.n_tables, 1);
     assert_string_equal(back.tables[0].table.columns[1].name, "note");
-    assert_int_equal(back.tables[0].part.rows, 5000000000u);
+    assert_int_equal(back.n_files, 2);
+    assert_int_equal(back.files[0].file->rows, 5000000000u);
+    assert_string_equal(back.files[1].file->file, "data/0001_crm7.note.01.bin.zst");
+    assert_ptr_equal(back.files[1].of, &back.tables[0]);
+    assert_int_equal(cl_archived_rows(&back.tables[0]), 5000000007u);
     assert_true(back.sequences[0].last_value == INT64_MIN);
     assert_true(back.sequences[0].is_called);
     assert_string_equal(back.excluded[1], pairs[1]);
@@ -391,6 +404,41 @@ static void a_manifest_reads_as_it_was_written(void **state)
         free(piece);
     }
     cl_buf_fini(&json);
+}
+
+static void the_first_format_is_still_read(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"format_version\": 1, \"source\": {\"system_identifier\": \"7\", \"database_oid\": 5,"
+        " \"database\": \"d\", \"server_version\": \"15.1\", \"server_version_num\": 150001},"
+        " \"snapshot\": \"s\", \"started\": \"a\", \"finished\": \"b\", \"large_objects\": 0,"
+        " \"schema\": {\"file\": \"schema.dump\", \"bytes\": 9, \"sha256\": \"\", \"pg_dump\": 15},"
+        " \"tables\": [{\"schema\": \"s\", \"name\": \"t\", \"file\": \"data/0001_s.t.bin.zst\","
+        " \"format\": \"binary\", \"rows\": 3, \"bytes\": 4, \"raw_bytes\": 5, \"sha256\": \"x\","
+        " \"columns\": [{\"name\": \"c\", \"type\": \"text\"}]}],"
+        " \"sequences\": [], \"materialized_views\": [], \"excluded\": []}";
+    struct cl_manifest m;
+    struct cl_err err;
+    assert_true(cl_manifest_parse(&m, text, sizeof text - 1, &err));
+    assert_int_equal(m.n_files, 1);
+    assert_string_equal(m.files[0].file->file, "data/0001_s.t.bin.zst");
+    assert_int_equal(cl_archived_raw_bytes(&m.tables[0]), 5);
+    cl_manifest_fini(&m);
+}
+
+static void a_table_names_its_files(void **state)
+{
+    (void)state;
+    struct cl_archived a = {.table = {.schema = "crm7", .name = "a/b\n%s"}};
+    struct cl_err err;
+    assert_true(cl_manifest_name_files(&a, 12, 1, &err));
+    assert_string_equal(a.files[0].file, "data/0012_crm7.a_b__s.copy.zst");
+    free(a.files);
+    a.table.format = CL_COPY_BINARY;
+    assert_true(cl_manifest_name_files(&a, 1, 2, &err));
+    assert_string_equal(a.files[1].file, "data/0001_crm7.a_b__s.01.bin.zst");
+    free(a.files);
 }
 
 static void refuse(const char *from, const char *to, const char *code)
@@ -421,7 +469,8 @@ static void refuse(const char *from, const char *to, const char *code)
 static void a_manifest_that_leads_astray_is_refused(void **state)
 {
     (void)state;
-    refuse("\"format_version\": 1", "\"format_version\": 2", "E_ARCHIVE_VERSION");
+    refuse("\"format_version\": 2", "\"format_version\": 3", "E_ARCHIVE_VERSION");
+    refuse("\"format_version\": 2", "\"format_version\": 0", "E_ARCHIVE_VERSION");
     refuse("data/0001", "data/../0001", "E_MANIFEST");
     refuse("data/0001", "/etc/0001", "E_MANIFEST");
     refuse("\"binary\"", "\"csv\"", "E_MANIFEST");
@@ -547,6 +596,8 @@ int main(void)
         cmocka_unit_test(text_escapes_go_both_ways),
         cmocka_unit_test(a_value_without_room_names_its_place),
         cmocka_unit_test(a_manifest_reads_as_it_was_written),
+        cmocka_unit_test(the_first_format_is_still_read),
+        cmocka_unit_test(a_table_names_its_files),
         cmocka_unit_test(a_manifest_that_leads_astray_is_refused),
         cmocka_unit_test(json_is_read_strictly),
         cmocka_unit_test(parts_go_largest_first),
