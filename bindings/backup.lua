@@ -3,14 +3,33 @@
 -- threads; the script waits and may watch.
 --
 -- Wherever a connection string is taken, a password (string or secret) may stand beside it.
--- progress(p) is called about four times a second with p = {done, total, bytes, rows}.
+-- progress(p) is called about four times a second with what run:progress{} takes: p = {done, total,
+-- unit, bytes, rows, parts_done, parts_total, phase, objects, note, bytes_per_second, seconds_left}.
 local core = ...
 local json = require "json"
 local secret = require "secret"
+local time = require "time"
 
 local M = {}
 
 local POLL_MS = 250
+local SMOOTH_S = 10 -- a rate is that of about the last so many seconds
+
+--- Measures a counter: a function of its value that returns its smoothed growth a second, nil at first.
+local function speedometer()
+  local at, last, weight, rate = time.monotonic(), 0, 0, 0
+  return function(value)
+    local now = time.monotonic()
+    local seconds = (now - at) / 1000
+    if seconds > 0 then
+      local keep = math.exp(-seconds / SMOOTH_S)
+      weight = weight * keep + (1 - keep) -- of all that was seen so far: no slow start from zero
+      rate = rate * keep + (value - last) / seconds * (1 - keep)
+      at, last = now, value
+    end
+    return weight > 0 and rate / weight or nil
+  end
+end
 
 --- Runs one verb to its end; a cancelled wait stops it.
 local function run(verb, options, spec)
@@ -19,6 +38,7 @@ local function run(verb, options, spec)
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
   local job <close> = core.start(verb, spec)
+  local bytes_rate, done_rate = speedometer(), speedometer()
   local last
   while true do
     local finished, value = job:wait(options.progress and POLL_MS or nil)
@@ -29,11 +49,17 @@ local function run(verb, options, spec)
         json.array(value.differences)
       end
       if last then -- the end is always seen
-        options.progress { done = last.total, total = last.total, bytes = value.bytes, rows = value.rows }
+        options.progress { done = last.total, total = last.total, unit = "bytes", bytes = value.bytes,
+          rows = value.rows, parts_done = last.parts_total, parts_total = last.parts_total, objects = {} }
       end
       return value
     end
     last = value
+    value.unit = "bytes"
+    value.bytes_per_second = bytes_rate(value.bytes)
+    local pace, left = done_rate(value.done), value.total - value.done
+    if pace and pace > 0 and left > 0 then value.seconds_left = left / pace end
+    json.array(value.objects)
     options.progress(value)
   end
 end

@@ -66,17 +66,53 @@ static void cancel_wait(struct cl_wait *wait)
     }
 }
 
-static void push_progress(lua_State *L, struct cl_progress *p)
+static void set_count(lua_State *L, const char *name, unsigned long long value)
 {
-    lua_createtable(L, 0, 4);
-    lua_pushinteger(L, (lua_Integer)atomic_load(&p->done));
-    lua_setfield(L, -2, "done");
-    lua_pushinteger(L, (lua_Integer)atomic_load(&p->total));
-    lua_setfield(L, -2, "total");
-    lua_pushinteger(L, (lua_Integer)atomic_load(&p->bytes));
-    lua_setfield(L, -2, "bytes");
-    lua_pushinteger(L, (lua_Integer)atomic_load(&p->rows));
-    lua_setfield(L, -2, "rows");
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* Absent when there is nothing to say. */
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    if (text[0]) {
+        lua_pushstring(L, text);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static void set_objects(lua_State *L, struct cl_work *work)
+{
+    char line[CL_WORK_LINE_BYTES];
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (int i = 0; i < CL_WORK_SLOTS; i++) {
+        if (cl_work_line(work, i, line)) {
+            lua_pushstring(L, line);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    lua_setfield(L, -2, "objects");
+}
+
+static void push_progress(lua_State *L, struct cl_job *job)
+{
+    struct cl_progress *p = cl_job_progress(job);
+    struct cl_work *work = cl_job_work(job);
+    char phase[CL_WORK_PHASE_BYTES];
+    char note[CL_WORK_NOTE_BYTES];
+    cl_work_copy_phase(work, phase);
+    cl_work_copy_note(work, note);
+    lua_createtable(L, 0, 12);
+    set_count(L, "done", atomic_load(&p->done));
+    set_count(L, "total", atomic_load(&p->total));
+    set_count(L, "bytes", atomic_load(&p->bytes));
+    set_count(L, "rows", atomic_load(&p->rows));
+    set_count(L, "parts_done", atomic_load(&p->parts_done));
+    set_count(L, "parts_total", atomic_load(&p->parts_total));
+    set_text(L, "phase", phase);
+    set_text(L, "note", note);
+    set_objects(L, work);
 }
 
 static int finish_wait(lua_State *L, int status, lua_KContext ctx)
@@ -85,7 +121,7 @@ static int finish_wait(lua_State *L, int status, lua_KContext ctx)
     struct handle *h = (struct handle *)ctx;
     if (!h->ended) {
         lua_pushnil(L);
-        push_progress(L, cl_job_progress(h->job));
+        push_progress(L, h->job);
         return 2;
     }
     if (!h->ok) {

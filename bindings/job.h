@@ -1,7 +1,8 @@
 /*
  * The Lua handle of a native job; used by every binding with bulk work (backup, mask, blob).
  *
- *   handle:wait([ms]) -> nil, {done, total, bytes, rows}   still running when the time ran out
+ *   handle:wait([ms]) -> nil, {done, total, bytes, rows,   still running when the time ran out
+ *                         parts_done, parts_total, objects, phase, note}
  *                     -> true, results…                    finished (raises when it failed)
  *   handle:stop()                                          ask it to end; wait() then raises
  * cancelled

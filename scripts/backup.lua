@@ -49,7 +49,7 @@ P:step { "create", title = "Write the archive", timeout = "12h",
     local source = registry.customer(run.config, run.params.source)
     local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
     local made = backup.create { source = dsn, password = password, to = folder(run),
-      progress = function(p) run:progress { done = p.done, total = p.total, unit = "bytes" } end }
+      progress = function(p) run:progress(p) end }
     for _, warning in ipairs(made.warnings) do run:warn(warning) end
     return { archive = folder(run), tables = made.tables, rows = made.rows, bytes = made.bytes,
       seconds = made.seconds, snapshot = made.snapshot }

@@ -93,7 +93,10 @@ local function mask_rules(run)
 end
 
 local function progress(run, unit)
-  return function(p) run:progress { done = p.done, total = p.total, unit = p.unit or unit } end
+  return function(p)
+    p.unit = p.unit or unit
+    run:progress(p)
+  end
 end
 
 --- Waits until the target's customer tasks have ended; returns how many there were.

@@ -34,7 +34,7 @@ local function rules(run)
 end
 
 local function progress(run)
-  return function(p) run:progress { done = p.done, total = p.total, unit = "bytes" } end
+  return function(p) run:progress(p) end
 end
 
 P:step { "copy", title = "Copy schema, rows and indexes", timeout = "48h", retry = { attempts = 1 },

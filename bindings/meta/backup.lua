@@ -17,10 +17,18 @@
 local backup = {}
 
 ---@class backup.progress
----@field done integer
----@field total integer
----@field bytes integer
----@field rows integer
+---@field done integer of total
+---@field total integer 0 until it is known
+---@field unit string what both are measured in: "bytes" on the source's disk
+---@field bytes integer moved
+---@field rows integer moved
+---@field parts_done integer pieces of tables
+---@field parts_total integer 0 until it is known
+---@field phase string|nil "schema", "rows", "indexes", "views", "statistics", "compare"
+---@field objects string[] in work now: "crm7.person", "index crm7.person_email_idx 45 %"
+---@field note string|nil why it waits, or what is unusual
+---@field bytes_per_second number|nil smoothed
+---@field seconds_left number|nil an estimate
 
 ---@class backup.difference
 ---@field table string

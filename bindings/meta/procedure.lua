@@ -87,7 +87,7 @@ function run:once(key, fn) end
 function run:once_value(key) end
 
 ---A safe point to stop.
----@param p {done: number|nil, total: number|nil, unit: string|nil, bytes: integer|nil, rows: integer|nil, note: string|nil}
+---@param p {done: number|nil, total: number|nil, unit: string|nil, bytes: integer|nil, rows: integer|nil, note: string|nil}|backup.progress
 function run:progress(p) end
 
 ---A safe point to stop.

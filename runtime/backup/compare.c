@@ -350,6 +350,7 @@ static bool judge(struct comparison *all, struct cl_err *err)
 
 static bool compare_rows(struct comparison *all, struct cl_err *err)
 {
+    cl_work_phase(all->run->work, "compare");
     struct cl_crew crew = {.n_items = 2 * all->n_pairs,
                            .jobs = all->run->jobs,
                            .arg = all,

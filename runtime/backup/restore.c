@@ -97,10 +97,13 @@ static bool make_plan(struct cl_run *run, struct cl_target *target,
         return false;
     }
     uint64_t total = 0;
+    uint64_t parts = 0;
     for (size_t i = 0; i < manifest->n_tables; i++) {
         total += plan->tables[i].excluded ? 0 : cl_archived_raw_bytes(&manifest->tables[i]);
+        parts += !plan->tables[i].excluded;
     }
     atomic_store(&run->progress->total, total);
+    atomic_store(&run->progress->parts_total, parts);
     return true;
 }
 

@@ -35,6 +35,8 @@ bool cl_run_begin(struct cl_run *run, struct cl_job *job, const struct cl_backup
     run->spec = spec;
     run->summary = summary;
     run->progress = cl_job_progress(job);
+    run->work = cl_job_work(job);
+    cl_work_phase(run->work, "schema");
     run->started_ms = cl_clock_boot_ms();
     run->jobs = spec->jobs > 0 ? spec->jobs : CL_BACKUP_JOBS_DEFAULT;
     uv_mutex_init(&run->mutex);
@@ -88,10 +90,13 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);
     uint64_t total = 0;
+    uint64_t parts = 0;
     for (size_t i = 0; i < catalog->n_tables; i++) {
         total += catalog->tables[i].excluded ? 0 : catalog->tables[i].bytes;
+        parts += !catalog->tables[i].excluded;
     }
     atomic_store(&run->progress->total, total);
+    atomic_store(&run->progress->parts_total, parts);
     return true;
 }
 
@@ -133,6 +138,8 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
                            .share = share,
                            .expect = expect};
     bool ok = true;
+    cl_work_phase(run->work, "rows");
+    int slot = cl_work_begin(run->work, "%s.%s", table->schema, table->name);
     if (run->spec->mask && table->text_like) {
         pipe.transform = &transform;
         ok = cl_transform_init(&transform, run->spec->mask, table, format, err);
@@ -140,6 +147,7 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     ok = ok && cl_pipe_run(&pipe, err);
     if (ok) {
         add_up(run, &pipe);
+        atomic_fetch_add(&run->progress->parts_done, 1);
         if (rows) {
             *rows = pipe.rows;
         }
@@ -149,6 +157,7 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     if (pipe.transform) {
         cl_transform_fini(&transform);
     }
+    cl_work_end(run->work, slot);
     return ok;
 }
 

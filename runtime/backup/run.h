@@ -16,6 +16,7 @@ struct cl_run {
     const struct cl_backup_spec *spec; /* borrowed */
     struct cl_backup_summary *summary; /* borrowed; workers write under mutex */
     struct cl_progress *progress;      /* the job's */
+    struct cl_work *work;              /* same: phase, objects in work */
     struct cl_watch *watch;            /* owned; NULL until begun */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */

@@ -157,6 +157,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
                       struct cl_err *err)
 {
     PGconn *conn = target->link.conn;
+    cl_work_phase(run->work, "indexes");
     for (size_t i = 0; i < finish->n_sequences; i++) {
         if (!set_sequence(conn, &finish->sequences[i], err)) {
             return false;
@@ -166,6 +167,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
                            run->jobs, finish->schema_file, NULL, err)) {
         return false;
     }
+    cl_work_phase(run->work, "views");
     for (size_t i = 0; i < finish->n_matviews; i++) {
         if (!cl_watch_check(run->watch, err) ||
             !named_command(conn, "REFRESH MATERIALIZED VIEW ", finish->matviews[2 * i],
@@ -173,5 +175,6 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
             return false;
         }
     }
+    cl_work_phase(run->work, "statistics");
     return analyze(target, run, err);
 }

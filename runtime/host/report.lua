@@ -54,7 +54,25 @@ function M.advice(x)
   end
 end
 
---- "12.3 MB of 40.0 MB" or "12 of 40 rows"
+local OBJECTS_SHOWN = 4
+
+--- What is in work: "rows: crm7.person (3/8), index crm7.person_email_idx 45 %, and 2 more", or nil.
+function M.objects_text(p)
+  local objects = p.objects or {}
+  if #objects == 0 then return p.phase end
+  local shown = table.concat(objects, ", ", 1, math.min(#objects, OBJECTS_SHOWN))
+  if #objects > OBJECTS_SHOWN then shown = ("%s, and %d more"):format(shown, #objects - OBJECTS_SHOWN) end
+  return p.phase and p.phase .. ": " .. shown or shown
+end
+
+--- "12.1 MB/s, 30s left", or nil.
+function M.pace_text(p)
+  local pace = p.bytes_per_second and text.bytes(math.floor(p.bytes_per_second)) .. "/s" or nil
+  local left = p.seconds_left and text.duration(math.ceil(p.seconds_left) * 1000) .. " left" or nil
+  return pace and left and pace .. ", " .. left or pace or left
+end
+
+--- "12.3 MB of 40.0 MB, 3 of 8 parts" or "12 of 40 rows", with its note.
 function M.progress_text(p)
   local show = p.unit == "bytes" and text.bytes or text.count
   local done = p.done and show(math.floor(p.done)) or nil
@@ -65,6 +83,9 @@ function M.progress_text(p)
     line = done
   end
   if line and p.unit and p.unit ~= "bytes" then line = line .. " " .. p.unit end
+  if line and p.parts_total and p.parts_total > 0 then
+    line = ("%s, %d of %d parts"):format(line, p.parts_done or 0, p.parts_total)
+  end
   if p.note then line = (line and line .. ", " or "") .. tostring(p.note) end
   return line or ""
 end

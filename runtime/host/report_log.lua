@@ -63,7 +63,14 @@ function HANDLERS.step_progress(self, x, d)
   local now = time.monotonic()
   if now - (self.shown[x] or x.step_began or 0) < PROGRESS_MS then return end
   self.shown[x] = now
-  log.info(("%s: %s"):format(prefix(x, d.step), require("report").progress_text(d.progress)))
+  local report, p = require "report", d.progress
+  local parts = { report.progress_text(p) }
+  if p.rows and p.rows > 0 and p.unit ~= "rows" then
+    parts[#parts + 1] = text.count(math.floor(p.rows)) .. " rows"
+  end
+  parts[#parts + 1] = report.pace_text(p)
+  local line, objects = table.concat(parts, ", "), report.objects_text(p)
+  log.info(("%s: %s%s"):format(prefix(x, d.step), line, objects and "; " .. objects or ""))
 end
 
 function HANDLERS.run_undoing(_, x)

@@ -41,7 +41,13 @@ local function bar(p, began)
     parts[#parts + 1] = "[" .. ("█"):rep(full) .. ("·"):rep(BAR - full) .. "]"
     parts[#parts + 1] = ("%3d%%"):format(math.floor(share * 100))
   end
-  parts[#parts + 1] = require("report").progress_text(p)
+  local report = require "report"
+  parts[#parts + 1] = report.progress_text(p)
+  if p.bytes_per_second or p.seconds_left then -- measured where the work is done
+    parts[#parts + 1] = report.pace_text(p)
+    parts[#parts + 1] = report.objects_text(p)
+    return table.concat(parts, " ")
+  end
   local seconds = (time.monotonic() - began) / 1000
   local moved = p.bytes or (p.unit == "bytes" and p.done)
   if moved and moved > 0 and seconds > 0.5 then

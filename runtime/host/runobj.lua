@@ -72,14 +72,19 @@ function Run.result(run, name)
   return (of(run)).results[name]
 end
 
---- Says how far the step is; a safe point to stop. p = {done=, total=, unit=, bytes=, rows=}
+local PROGRESS = { "done", "total", "unit", "bytes", "rows", "parts_done", "parts_total", "phase",
+  "objects", "note", "bytes_per_second", "seconds_left" }
+
+--- Says how far the step is; a safe point to stop. p = {done=, total=, unit=, bytes=, rows=, note=}
+--- and whatever else the backup module says.
 function Run.progress(run, p)
   local x, step, h = of(run)
   control.safe_point(x)
   if type(p) ~= "table" then error("run:progress needs a table", 2) end
   local now = time.monotonic()
-  x.progress = { done = p.done, total = p.total, unit = p.unit, bytes = p.bytes, rows = p.rows,
-    note = p.note }
+  x.progress = {}
+  for _, name in ipairs(PROGRESS) do x.progress[name] = p[name] end
+  if p.objects then json.array(x.progress.objects) end
   x.report:event("step_progress", x, { step = step, progress = x.progress })
   if not h.undoing and now - (x.progress_written or 0) >= PROGRESS_JOURNAL_MS then
     x.progress_written = now

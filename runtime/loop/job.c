@@ -1,8 +1,8 @@
 /*
  * Design notes. The thread writes `ok` and `err`, then sends `finished`; uv_async_send orders these
- * writes before the callback's reads.  `stopping` and the progress counters are the only members
- * both sides touch while the thread runs, and they are atomic.  The job is freed in the close
- * callback of its async handle, on the loop's thread, after the thread was joined.
+ * writes before the callback's reads.  While the thread runs, both sides touch `stopping` and the
+ * progress counters, which are atomic, and `work`, which has its own mutex.  The job is freed in
+ * the close callback of its async handle, on the loop's thread, after the thread was joined.
  */
 #include "job.h"
 
@@ -17,7 +17,8 @@ struct cl_job {
     cl_job_done done;            /* NULL once abandoned */
     void *owner;                 /* passed to done */
     struct cl_progress progress; /* shared with the thread */
-    atomic_bool stopping;        /* shared with the thread */
+    struct cl_work work;         /* same */
+    atomic_bool stopping;        /* same */
     bool ok;                     /* written by the thread before `finished` */
     struct cl_err err;           /* same */
 };
@@ -31,7 +32,9 @@ static void thread_main(void *p)
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct cl_job *job = handle->data;
+    cl_work_fini(&job->work);
+    free(job);
 }
 
 static void on_finished(uv_async_t *handle)
@@ -66,6 +69,7 @@ struct cl_job *cl_job_start(uv_loop_t *loop, cl_job_run run, void *arg, cl_job_d
         cl_fail(err, CL_TRANSIENT, uv_err_name(rc), "cannot start a job: %s", uv_strerror(rc));
         return NULL;
     }
+    cl_work_init(&job->work);
     rc = uv_thread_create(&job->thread, thread_main, job);
     if (rc != 0) {
         uv_close((uv_handle_t *)&job->finished, on_closed);
@@ -96,6 +100,11 @@ bool cl_job_check(const struct cl_job *job, struct cl_err *err)
 struct cl_progress *cl_job_progress(struct cl_job *job)
 {
     return &job->progress;
+}
+
+struct cl_work *cl_job_work(struct cl_job *job)
+{
+    return &job->work;
 }
 
 void cl_job_abandon(struct cl_job *job, void (*free_arg)(void *))

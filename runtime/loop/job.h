@@ -17,13 +17,16 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "work.h"
 
 /* Counters any thread of the job may add to, and the loop's thread reads. */
 struct cl_progress {
-    atomic_ullong done;  /* in `unit`s */
-    atomic_ullong total; /* 0: not known yet */
-    atomic_ullong bytes; /* moved so far */
-    atomic_ullong rows;  /* or objects, moved so far */
+    atomic_ullong done;        /* in `unit`s */
+    atomic_ullong total;       /* 0: not known yet */
+    atomic_ullong bytes;       /* moved so far */
+    atomic_ullong rows;        /* or objects, moved so far */
+    atomic_ullong parts_done;  /* pieces of the work that are finished */
+    atomic_ullong parts_total; /* 0: not known yet, or not counted */
 };
 
 struct cl_job;
@@ -46,6 +49,9 @@ bool cl_job_stopping(const struct cl_job *job);
 bool cl_job_check(const struct cl_job *job, struct cl_err *err);
 
 struct cl_progress *cl_job_progress(struct cl_job *job);
+
+/* What it does right now, for people. Any thread of the job writes. */
+struct cl_work *cl_job_work(struct cl_job *job);
 
 /* The owner lost interest: the work is asked to stop, `done` will not be called, and the argument
  * is given to free_arg (may be NULL) once the thread has ended. */

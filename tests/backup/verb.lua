@@ -1,6 +1,7 @@
 -- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
 --   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] …
--- cancel=start gives up at the first sign of life, cancel=rows once rows are moving.
+-- cancel=start gives up at the first sign of life, cancel=rows once rows are moving. watch=yes prints
+-- every progress, too, each on a line of its own before the last.
 local backup = require "backup"
 local json = require "json"
 local mask = require "mask"
@@ -17,6 +18,7 @@ end
 local calls, last = 0, nil
 options.progress = function(p)
   calls, last = calls + 1, p
+  if args.watch then print(json.encode { progress = p }) end
   if args.cancel == "start" or args.cancel == "rows" and p.bytes > 0 then error("gave up", 0) end
 end
 

@@ -175,6 +175,73 @@ static void a_stopped_job_stops_its_child(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void work_shows_what_is_in_hand(void **state)
+{
+    (void)state;
+    struct cl_work work;
+    int tags[CL_WORK_SLOTS];
+    char line[CL_WORK_LINE_BYTES];
+    char phase[CL_WORK_PHASE_BYTES];
+    char note[CL_WORK_NOTE_BYTES];
+    cl_work_init(&work);
+    assert_false(cl_work_line(&work, 0, line));
+    int table = cl_work_begin(&work, "%s.%s (%d/%d)", "crm7", "person", 3, 8);
+    int index = cl_work_begin(&work, "index crm7.person_email_idx");
+    assert_true(table != index);
+    cl_work_tag(&work, index, 4711);
+    assert_int_equal(cl_work_tags(&work, tags), 1);
+    assert_int_equal(tags[0], 4711);
+    cl_work_state(&work, 4711, "%d %%", 45);
+    cl_work_state(&work, 4712, "nobody's");
+    assert_true(cl_work_line(&work, table, line));
+    assert_string_equal(line, "crm7.person (3/8)");
+    assert_true(cl_work_line(&work, index, line));
+    assert_string_equal(line, "index crm7.person_email_idx 45 %");
+    cl_work_end(&work, index);
+    assert_false(cl_work_line(&work, index, line));
+    assert_int_equal(cl_work_tags(&work, tags), 0);
+    cl_work_phase(&work, "rows");
+    cl_work_note(&work, "waits for %s", "a replica");
+    cl_work_copy_phase(&work, phase);
+    cl_work_copy_note(&work, note);
+    assert_string_equal(phase, "rows");
+    assert_string_equal(note, "waits for a replica");
+    cl_work_fini(&work);
+}
+
+static void work_shows_only_what_can_be_shown(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"two\nlines \033[2J", "two?lines ?[2J"},
+        {"gr\xc3\xb6\xc3\x9f e\xe2\x82\xac \xf0\x9f\x98\x80",
+         "gr\xc3\xb6\xc3\x9f e\xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xc2\x9b \xff \xc0\xaf \xed\xa0\x80 \xe2\x82", "?? ? ?? ??? ??"},
+    };
+    struct cl_work work;
+    char line[CL_WORK_LINE_BYTES];
+    char wide[CL_WORK_LABEL_BYTES + 8];
+    cl_work_init(&work);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int slot = cl_work_begin(&work, "%s", names[i][0]);
+        assert_true(cl_work_line(&work, slot, line));
+        assert_string_equal(line, names[i][1]);
+        cl_work_end(&work, slot);
+    }
+    memset(wide, 'x', sizeof wide);
+    memcpy(wide + CL_WORK_LABEL_BYTES - 2, "\xc3\xb6", 2); /* cut in its middle */
+    wide[sizeof wide - 1] = '\0';
+    int slot = cl_work_begin(&work, "%s", wide);
+    assert_true(cl_work_line(&work, slot, line));
+    assert_string_equal(line + CL_WORK_LABEL_BYTES - 3, "x?");
+    for (int i = 1; i < CL_WORK_SLOTS; i++) {
+        assert_true(cl_work_begin(&work, "%d", i) >= 0);
+    }
+    assert_int_equal(cl_work_begin(&work, "one too many"), -1);
+    cl_work_end(&work, -1);
+    cl_work_fini(&work);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +252,8 @@ int main(void)
         cmocka_unit_test(a_child_gives_its_output),
         cmocka_unit_test(a_failed_child_says_why),
         cmocka_unit_test(a_stopped_job_stops_its_child),
+        cmocka_unit_test(work_shows_what_is_in_hand),
+        cmocka_unit_test(work_shows_only_what_can_be_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
