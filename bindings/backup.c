@@ -11,7 +11,7 @@
 #include "mask.h"
 #include "modules.h"
 
-enum { EXCLUDE_MAX = 100000 };
+enum { EXCLUDE_MAX = 100000, KEEP_SNAPSHOT_S_MAX = 7 * 24 * 3600 };
 
 typedef bool (*verb_fn)(struct cl_job *, const struct cl_backup_spec *, struct cl_backup_summary *,
                         struct cl_err *);
@@ -25,7 +25,7 @@ static const struct {
     {"create", cl_backup_create, true, false},   {"verify", cl_backup_verify, false, false},
     {"restore", cl_backup_restore, false, true}, {"stream", cl_backup_stream, true, true},
     {"compare", cl_backup_compare, false, true}, {"preflight", cl_backup_preflight, true, true},
-    {"probe", cl_backup_probe, true, false},
+    {"probe", cl_backup_probe, true, false},     {"forget", cl_backup_forget, false, false},
 };
 
 struct op {
@@ -48,6 +48,7 @@ static void free_op(void *arg)
     free_secret(op->spec.source);
     free_secret(op->spec.target);
     free(op->spec.archive);
+    free(op->spec.resume);
     for (size_t i = 0; i < op->spec.n_exclude; i++) {
         free(op->spec.exclude[i]);
     }
@@ -184,6 +185,17 @@ static void fill_exclude(lua_State *L, struct cl_backup_spec *spec)
     }
 }
 
+static void fill_resume(lua_State *L, struct cl_backup_spec *spec)
+{
+    const char *key = opt_string(L, "resume");
+    spec->resume = key ? strdup(key) : NULL;
+    lua_getfield(L, 2, "keep_snapshot_s");
+    lua_Integer keep_s = luaL_optinteger(L, -1, CL_KEEP_SNAPSHOT_S_DEFAULT);
+    luaL_argcheck(L, keep_s >= 1 && keep_s <= KEEP_SNAPSHOT_S_MAX, 2,
+                  "keep_snapshot_s must be 1 to 604800");
+    spec->keep_snapshot_s = (int)keep_s;
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -193,7 +205,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     }
     bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
-    if (!both && !either && verbs[verb].run != cl_backup_probe) {
+    if (!both && !either && verbs[verb].run != cl_backup_probe &&
+        verbs[verb].run != cl_backup_forget) {
         need_string(L, "archive");
     }
     if (verbs[verb].source || (either && !archive)) {
@@ -210,10 +223,11 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");
     spec->jobs = (int)jobs;
     fill_exclude(L, spec);
+    fill_resume(L, spec);
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * exclude_data=, jobs=}) -> job handle */
+ * exclude_data=, jobs=, resume=, keep_snapshot_s=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

@@ -5,6 +5,9 @@
 -- Wherever a connection string is taken, a password (string or secret) may stand beside it.
 -- progress(p) is called about four times a second with what run:progress{} takes: p = {done, total,
 -- unit, bytes, rows, parts_done, parts_total, phase, objects, note, bytes_per_second, seconds_left}.
+-- resume = KEY names a copy, so that a killed one can go on: the source's snapshot is then held by a
+-- process of its own, and stays for keep_snapshot_s (900) seconds after the last run that used it. Call the
+-- verb again with the same key and options to go on, or forget{key} when nobody will.
 local core = ...
 local json = require "json"
 local secret = require "secret"
@@ -34,6 +37,7 @@ end
 --- Runs one verb to its end; a cancelled wait stops it.
 local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
+  spec.resume, spec.keep_snapshot_s = options.resume, options.keep_snapshot_s
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -86,20 +90,23 @@ local function set(...)
   return names
 end
 
-local CREATE = set("source", "password", "source_password", "to", "jobs", "exclude_data", "progress")
+local CREATE = set("source", "password", "source_password", "to", "jobs", "exclude_data", "resume",
+  "keep_snapshot_s", "progress")
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
   "progress")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
-  "jobs", "progress")
+  "jobs", "resume", "keep_snapshot_s", "progress")
+local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
   "mask", "exclude_data", "jobs", "progress")
 
 --- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
 --- backup of the source. Tables in exclude_data ("schema.table") are kept without rows.
 ---@param options {source: string, password: any, to: string, jobs: integer|nil,
----  exclude_data: string[]|nil, progress: function|nil}
+---  exclude_data: string[]|nil, resume: string|nil,
+---  keep_snapshot_s: integer|nil, progress: function|nil}
 ---@return table summary {tables, rows, bytes, stored_bytes, seconds, snapshot, archive, warnings}
 function M.create(options)
   check("create", options, CREATE)
@@ -135,7 +142,8 @@ end
 
 --- Copies a database into an existing, empty one with nothing between but the mask.
 ---@param options {source: string, source_password: any, target: string, target_password: any,
----  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: function|nil}
+---  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
+---  keep_snapshot_s: integer|nil, progress: function|nil}
 ---@return table summary
 function M.stream(options)
   check("stream", options, STREAM)
@@ -165,6 +173,15 @@ end
 function M.probe(options)
   check("probe", options, PROBE)
   run("probe", {}, { source = options.source, source_password = reveal(options.password) })
+end
+
+--- The copy called key (its option resume) will not be gone on with: its snapshot is let go. Fine when
+--- there is none.
+---@param options {key: string}
+function M.forget(options)
+  check("forget", options, FORGET)
+  if type(options.key) ~= "string" then error("backup.forget: 'key' must be a string", 2) end
+  run("forget", { resume = options.key }, {})
 end
 
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do

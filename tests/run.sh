@@ -14,6 +14,7 @@ state=$PWD/build/tests/$variant
 
 export CLONER=$build/cloner
 export TEST_VARIANT=$variant TEST_TMP=$state/tmp TEST_PG_DIR=$state/pg
+export CLONER_STATE=$TEST_TMP/state
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export CLONER_DEMO_PG='-c fsync=off -c full_page_writes=off'

@@ -45,7 +45,7 @@ local backup = {}
 ---@field seconds number
 
 ---Backs a database up to a folder that must not exist yet. Nothing is masked.
----@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.create(options) end
 ---Checks an archive without a server. Raises naming the file and what is wrong with it.
@@ -57,7 +57,7 @@ function backup.verify(options) end
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.stream(options) end
 ---Raises what stream would raise before it writes anything.
@@ -67,6 +67,9 @@ function backup.preflight(options) end
 ---Raises when the server is too old, or too new for every pg_dump that is installed here.
 ---@param options {source: string|secret, password: string|secret|nil}
 function backup.probe(options) end
+---The copy called key (option resume) will not be gone on with: its snapshot is let go.
+---@param options {key: string}
+function backup.forget(options) end
 ---Compares a source (database or archive), masked, with a target: row counts and checksums.
 ---@param options {source: string|secret|nil, source_password: string|secret|nil, archive: string|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.comparison

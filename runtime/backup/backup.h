@@ -24,6 +24,7 @@
 enum {
     CL_BACKUP_JOBS_MAX = 64,
     CL_BACKUP_JOBS_DEFAULT = 2,
+    CL_KEEP_SNAPSHOT_S_DEFAULT = 15 * 60,
     CL_BACKUP_WARNINGS_MAX = 32,
     CL_BACKUP_DIFFERENCES_MAX = 1000, /* kept; all are counted */
 };
@@ -37,6 +38,8 @@ struct cl_backup_spec {
     size_t n_exclude; /* entries of exclude */
     struct cl_mask *mask; /* NULL: nothing is masked */
     int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
+    char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
+    int keep_snapshot_s;  /* how long its snapshot waits for a run to come back */
 };
 
 /* What compare found about one table. */
@@ -80,6 +83,10 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
 
 /* source -> target with nothing between. */
 bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
+                      struct cl_backup_summary *summary, struct cl_err *err);
+
+/* The copy called spec->resume will not be gone on with: its snapshot is let go. */
+bool cl_backup_forget(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err);
 
 /* Would stream start? Refuses what it would refuse before it writes anything; counts tables and

@@ -146,7 +146,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_clock_iso(cl_clock_wall_ms(), manifest.started);
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               cl_archive_begin(&archive, spec->archive, err) &&
-              cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
+              cl_run_open_source(&run, &keeper, err) &&
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err);
     if (ok) {

@@ -24,6 +24,11 @@ bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char
     if (!cl_link_open(&keeper->link, watch, conninfo, &options, err)) {
         return cl_err_context(err, "%s", side);
     }
+    return cl_keeper_take(keeper, side, err);
+}
+
+bool cl_keeper_take(struct cl_keeper *keeper, const char *side, struct cl_err *err)
+{
     PGconn *conn = keeper->link.conn;
     if (!begin(conn, err) || !cl_identity_read(&keeper->identity, conn, err)) {
         return cl_err_context(err, "%s", side);
@@ -63,6 +68,17 @@ bool cl_keeper_lock(struct cl_keeper *keeper, const struct cl_catalog *catalog, 
     }
     cl_buf_fini(&sql);
     return ok || cl_err_context(err, "source");
+}
+
+bool cl_keeper_follow(struct cl_keeper *keeper, struct cl_watch *watch, const char *conninfo,
+                      const char *snapshot, struct cl_err *err)
+{
+    if (!cl_keeper_join(&keeper->link, watch, conninfo, snapshot, err)) {
+        return false;
+    }
+    snprintf(keeper->snapshot, sizeof keeper->snapshot, "%s", snapshot);
+    return cl_identity_read(&keeper->identity, keeper->link.conn, err) ||
+           cl_err_context(err, "source");
 }
 
 void cl_keeper_close(struct cl_keeper *keeper)

@@ -21,6 +21,13 @@ struct cl_keeper {
 bool cl_keeper_open(struct cl_keeper *keeper, struct cl_watch *watch, const char *side,
                     const char *conninfo, struct cl_err *err);
 
+/* Takes the snapshot on a connection that is open already: its transaction must stay open. */
+bool cl_keeper_take(struct cl_keeper *keeper, const char *side, struct cl_err *err);
+
+/* Opens a connection on a snapshot that another session holds. */
+bool cl_keeper_follow(struct cl_keeper *keeper, struct cl_watch *watch, const char *conninfo,
+                      const char *snapshot, struct cl_err *err);
+
 /* Locks (ACCESS SHARE) the tables that are not excluded: also proves that they may be read. */
 bool cl_keeper_lock(struct cl_keeper *keeper, const struct cl_catalog *catalog, struct cl_err *err);
 

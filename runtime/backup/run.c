@@ -9,8 +9,12 @@
 
 #include "archive.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 enum { WARNING_BYTES = 512 };
+
+/* Changes with the order or the names of units of work: no run goes on with another version's. */
+#define RESUME_FORMAT "1"
 
 void cl_backup_summary_fini(struct cl_backup_summary *summary)
 {
@@ -51,6 +55,11 @@ bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err)
     }
     cl_watch_end(run->watch);
     uv_mutex_destroy(&run->mutex);
+    if (ok) {
+        cl_hold_end(&run->hold);
+    } else {
+        cl_hold_close(&run->hold);
+    }
     run->summary->seconds = (double)(cl_clock_boot_ms() - run->started_ms) / 1000.0;
     return ok;
 }
@@ -70,6 +79,49 @@ void cl_run_warn(struct cl_run *run, const char *fmt, ...)
     }
     uv_mutex_unlock(&run->mutex);
     free(line);
+}
+
+static void hash_string(struct cl_sha256_stream *hash, const char *s)
+{
+    cl_sha256_add(hash, s, strlen(s) + 1); /* with its NUL: "a","b" is not "ab" */
+}
+
+/* Everything that decides what the copy will be, and nothing else. */
+static bool hash_options(struct cl_run *run, struct cl_err *err)
+{
+    const struct cl_backup_spec *spec = run->spec;
+    uint8_t digest[CL_SHA256_BYTES];
+    struct cl_sha256_stream *hash = cl_sha256_new();
+    if (!hash) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    hash_string(hash, RESUME_FORMAT);
+    hash_string(hash, spec->archive ? spec->archive : "");
+    hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
+    for (size_t i = 0; i < spec->n_exclude; i++) {
+        hash_string(hash, spec->exclude[i]);
+    }
+    cl_sha256_end(hash, digest);
+    cl_sha256_free(hash);
+    cl_hex(digest, sizeof digest, run->options);
+    return true;
+}
+
+bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_err *err)
+{
+    const struct cl_backup_spec *spec = run->spec;
+    if (!spec->resume) {
+        return cl_keeper_open(keeper, run->watch, "source", spec->source, err);
+    }
+    if (!hash_options(run, err) ||
+        !cl_hold_open(&run->hold, keeper, run->watch, spec, run->options, err)) {
+        return false;
+    }
+    if (run->hold.holding.before[0]) {
+        cl_run_warn(run, "the snapshot of copy '%s' was lost (%s): its data were started over",
+                    spec->resume, run->hold.holding.before);
+    }
+    return true;
 }
 
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,

@@ -7,6 +7,7 @@
 
 #include "backup.h"
 #include "catalog.h"
+#include "hold.h"
 #include "keeper.h"
 #include "pipe.h"
 #include "schema.h"
@@ -21,6 +22,8 @@ struct cl_run {
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */
     int jobs;                          /* spec's, within its bounds */
+    struct cl_hold hold;               /* the snapshot that outlives us, when spec names the copy */
+    char options[65];                  /* hash of what a copy must not change when it is resumed */
 };
 
 /* False with *err; cl_run_end() is due either way. */
@@ -33,7 +36,10 @@ bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err);
 /* Adds a line for the operator; more than CL_BACKUP_WARNINGS_MAX are dropped. */
 void cl_run_warn(struct cl_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Source side of create and stream: the keeper's snapshot, tables, sequences, views, locks. */
+/* Source side of create and stream: opens the keeper, on the snapshot of spec->resume if any. */
+bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_err *err);
+
+/* Then: the keeper's snapshot, tables, sequences, views, locks. */
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
                         struct cl_err *err);
 

@@ -104,7 +104,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     char *scratch = NULL;
     char *schema = NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
-              cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
+              cl_run_open_source(&run, &keeper, err) &&
               cl_target_open(&target, &run, &keeper.identity, err) &&
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err);

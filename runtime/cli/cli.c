@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup/warden.h"
 #include "verb.h"
 
 enum { VERBS_MAX = 32 };
@@ -51,6 +52,9 @@ int cl_cli_main(int argc, char **argv)
 {
     const struct cl_verb *verb = NULL;
     int first = 1;
+    if (argc == 2 && strcmp(argv[1], CL_WARDEN_WORD) == 0) {
+        return cl_warden_main(); /* ours to start, not for people: no verb, no help */
+    }
     for (; first < argc && argv[first][0] == '-'; first++) {
         /* `cloner --json clone.lua …`: options may stand in front when there is no verb. */
         if (strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "-h") == 0) {

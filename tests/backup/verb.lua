@@ -1,5 +1,5 @@
 -- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
---   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] …
+--   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] [resume=KEY] …
 -- cancel=start gives up at the first sign of life, cancel=rows once rows are moving. watch=yes prints
 -- every progress, too, each on a line of its own before the last.
 local backup = require "backup"
@@ -8,22 +8,27 @@ local mask = require "mask"
 
 local args = ...
 local options = {}
-for _, name in ipairs { "source", "target", "archive", "to", "password" } do options[name] = args[name] end
+for _, name in ipairs { "source", "target", "archive", "to", "password", "resume", "key" } do
+  options[name] = args[name]
+end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
+if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
 if args.exclude then
   options.exclude_data = {}
   for name in args.exclude:gmatch("[^,]+") do table.insert(options.exclude_data, name) end
 end
 local calls, last = 0, nil
-options.progress = function(p)
+local function progress(p)
   calls, last = calls + 1, p
   if args.watch then print(json.encode { progress = p }) end
   if args.cancel == "start" or args.cancel == "rows" and p.bytes > 0 then error("gave up", 0) end
 end
+if args.verb ~= "forget" then options.progress = progress end
 
 local ok, result = pcall(backup[args.verb], options)
 if ok then
+  result = result or {}
   result.progress_calls, result.progress = calls, last
   print(json.encode(result))
 elseif type(result) == "table" then
