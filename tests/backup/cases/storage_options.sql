@@ -1,0 +1,20 @@
+-- What only ALTER says: storage, compression, statistics, fillfactor, toast options, replica identity, cluster.
+CREATE TABLE o (id int NOT NULL, a text, b text, c jsonb, d int) WITH (fillfactor = 70, autovacuum_enabled = off, toast.autovacuum_enabled = off, toast_tuple_target = 256, parallel_workers = 2);
+INSERT INTO o SELECT i, repeat('a' || i || '@corp.example ', 20), 'b', '{}', i FROM generate_series(1, 200) i;
+ALTER TABLE o ALTER a SET STORAGE EXTERNAL, ALTER b SET STORAGE MAIN, ALTER c SET STATISTICS 1000, ALTER d SET (n_distinct = -0.5, n_distinct_inherited = 100);
+ALTER TABLE o ALTER a SET COMPRESSION pglz;
+CREATE UNIQUE INDEX o_id ON o (id);
+ALTER TABLE o REPLICA IDENTITY USING INDEX o_id;
+ALTER TABLE o CLUSTER ON o_id;
+CREATE TABLE full_identity (a int, m text);
+ALTER TABLE full_identity REPLICA IDENTITY FULL;
+CREATE TABLE none_identity (a int PRIMARY KEY, m text);
+ALTER TABLE none_identity REPLICA IDENTITY NOTHING;
+CREATE TABLE pk_cluster (a int PRIMARY KEY USING INDEX TABLESPACE pg_default, m text);
+ALTER TABLE pk_cluster CLUSTER ON pk_cluster_pkey;
+INSERT INTO pk_cluster SELECT i, 'p' || i || '@corp.example' FROM generate_series(1, 100) i;
+CREATE VIEW v WITH (security_barrier, security_invoker) AS SELECT * FROM o WHERE id > 3;
+CREATE VIEW checked AS SELECT id, d FROM o WHERE d > 0 WITH LOCAL CHECK OPTION;
+CREATE MATERIALIZED VIEW mv WITH (fillfactor = 80) AS SELECT id FROM o;
+CREATE INDEX ON mv (id);
+CREATE TABLE heap_one (a int) USING heap;

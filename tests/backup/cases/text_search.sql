@@ -1,0 +1,26 @@
+-- Text search configurations, dictionaries, parsers, templates; conversions; transforms; languages; access methods.
+CREATE TEXT SEARCH DICTIONARY short (template = pg_catalog.simple, stopwords = english, accept = false);
+CREATE TEXT SEARCH CONFIGURATION "Conf" (copy = german);
+ALTER TEXT SEARCH CONFIGURATION "Conf" ALTER MAPPING FOR asciiword, word WITH short, english_stem;
+ALTER TEXT SEARCH CONFIGURATION "Conf" DROP MAPPING FOR url;
+CREATE TEXT SEARCH TEMPLATE tmpl (init = dsimple_init, lexize = dsimple_lexize);
+CREATE TEXT SEARCH PARSER prs (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype, headline = prsd_headline);
+CREATE TABLE doc (id int, body text, v tsvector GENERATED ALWAYS AS (to_tsvector('public."Conf"', body)) STORED);
+INSERT INTO doc SELECT i, 'the houses of d' || i || '@corp.example' FROM generate_series(1, 200) i;
+CREATE INDEX ON doc USING gin (to_tsvector('public."Conf"', body));
+CREATE INDEX ON doc USING gin (v);
+CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+CREATE FUNCTION arg_in(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'int4recv';
+CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TABLE in_heap2 (id int, mail text) USING heap2;
+INSERT INTO in_heap2 SELECT i, 'h' || i || '@corp.example' FROM generate_series(1, 50) i;
+CREATE ACCESS METHOD btree2 TYPE INDEX HANDLER bthandler;
+CREATE FUNCTION own_handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE TRUSTED LANGUAGE plsample HANDLER own_handler;
+COMMENT ON TEXT SEARCH CONFIGURATION "Conf" IS 'conf';
+COMMENT ON TEXT SEARCH DICTIONARY short IS 'short';
+COMMENT ON TEXT SEARCH PARSER prs IS 'prs';
+COMMENT ON TEXT SEARCH TEMPLATE tmpl IS 'tmpl';
+COMMENT ON CONVERSION conv IS 'conv';
+COMMENT ON ACCESS METHOD heap2 IS 'heap2';
+COMMENT ON LANGUAGE plsample IS 'sample';
