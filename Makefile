@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 CC      ?= gcc
-PKGS    := lua5.4 lua5.4-cjson libpq libcurl libuv libzstd libcrypto libmicrohttpd
+PKGS    := lua5.4 lua5.4-cjson libpq libcurl libuv libzstd libxxhash libcrypto libmicrohttpd
 
 # VARIANT=release|test|asan: test adds fault points, asan adds the sanitizers on top of that.
 VARIANT ?= release

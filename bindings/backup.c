@@ -70,14 +70,16 @@ static void set_integer(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
-/* A list of {table, problem, source_rows, target_rows}; no problem when the table is as it should
- * be */
+/* A list of {kind, table, problem, source_rows, target_rows}; no problem when the table is as it
+ * should be. */
 static void push_differences(lua_State *L, const struct cl_backup_difference *list, size_t n)
 {
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         const struct cl_backup_difference *d = &list[i];
-        lua_createtable(L, 0, 4);
+        lua_createtable(L, 0, 5);
+        lua_pushstring(L, d->kind);
+        lua_setfield(L, -2, "kind");
         lua_pushstring(L, d->table);
         lua_setfield(L, -2, "table");
         if (d->problem[0]) {
@@ -105,6 +107,9 @@ static int push_summary(lua_State *L, void *arg)
         set_integer(L, "n_differences", s->n_differences);
     } else {
         set_integer(L, "tables", s->tables);
+    }
+    if (op->spec.compare) {
+        set_integer(L, "compared", s->n_compared);
     }
     set_integer(L, "rows", s->rows);
     set_integer(L, "bytes", s->bytes);
@@ -222,12 +227,14 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     lua_Integer jobs = luaL_optinteger(L, -1, CL_BACKUP_JOBS_DEFAULT);
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");
     spec->jobs = (int)jobs;
+    lua_getfield(L, 2, "compare");
+    spec->compare = lua_toboolean(L, -1);
     fill_exclude(L, spec);
     fill_resume(L, spec);
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * exclude_data=, jobs=, resume=, keep_snapshot_s=}) -> job handle */
+ * exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

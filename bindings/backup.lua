@@ -38,6 +38,10 @@ end
 local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
   spec.resume, spec.keep_snapshot_s = options.resume, options.keep_snapshot_s
+  spec.compare = options.compare
+  if options.compare ~= nil and type(options.compare) ~= "boolean" then
+    error("backup." .. verb .. ": 'compare' must be true or false", 3)
+  end
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -95,9 +99,9 @@ local CREATE = set("source", "password", "source_password", "to", "jobs", "exclu
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
-  "progress")
+  "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
-  "jobs", "resume", "keep_snapshot_s", "progress")
+  "jobs", "resume", "keep_snapshot_s", "progress", "compare")
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
   "mask", "exclude_data", "jobs", "progress")
@@ -127,10 +131,11 @@ function M.verify(options)
 end
 
 --- Restores an archive into an existing, empty database. When it raises, the database is left
---- half filled: drop it.
+--- half filled: drop it. With compare, what the rows add up to as they pass is kept, the target is read
+--- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table.
 ---@param options {archive: string, target: string, password: any, mask: userdata|nil,
----  exclude_data: string[]|nil, jobs: integer|nil, progress: function|nil}
----@return table summary {…, masked, shortened, kept}
+---  exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: function|nil}
+---@return table summary {…, masked, shortened, kept}; compared: the number of tables, with compare
 function M.restore(options)
   check("restore", options, RESTORE)
   return run("restore", options, {
@@ -140,11 +145,12 @@ function M.restore(options)
   })
 end
 
---- Copies a database into an existing, empty one with nothing between but the mask.
+--- Copies a database into an existing, empty one with nothing between but the mask. compare: as for
+--- restore; the source is not read again.
 ---@param options {source: string, source_password: any, target: string, target_password: any,
----  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
----  keep_snapshot_s: integer|nil, progress: function|nil}
----@return table summary
+---  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil,
+---  resume: string|nil, keep_snapshot_s: integer|nil, progress: function|nil}
+---@return table summary as restore's
 function M.stream(options)
   check("stream", options, STREAM)
   return run("stream", options, {
@@ -185,13 +191,14 @@ function M.forget(options)
 end
 
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do
---- not depend on the order of rows. Tables in exclude_data must be empty in the target.
+--- not depend on the order of rows, the states of sequences, and which materialised views are filled.
+--- Tables in exclude_data must be empty in the target.
 ---@param options {source: string|nil, archive: string|nil, source_password: any, target: string,
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
 ---  jobs: integer|nil, progress: function|nil}
 ---@return table result {equal, rows, seconds, n_differences, tables, differences}: both are lists of
----  {table, problem, source_rows, target_rows}, tables of all compared, differences of the first 1000
----  that are not what they should be
+---  {kind, table, problem, source_rows, target_rows}, tables of all compared, differences of the first
+---  1000 that are not what they should be; kind says what has the name in `table`: a table, a sequence …
 function M.compare(options)
   check("compare", options, COMPARE)
   local result = run("compare", options, {

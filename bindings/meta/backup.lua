@@ -12,6 +12,7 @@
 ---@field kept integer
 ---@field snapshot string|nil
 ---@field archive string|nil
+---@field compared integer|nil tables that were read back, with compare
 ---@field warnings string[]
 
 local backup = {}
@@ -31,6 +32,7 @@ local backup = {}
 ---@field seconds_left number|nil an estimate
 
 ---@class backup.difference
+---@field kind string "table", "sequence", "materialised view" …
 ---@field table string
 ---@field problem string|nil
 ---@field source_rows integer
@@ -52,12 +54,12 @@ function backup.create(options) end
 ---@param options {archive: string, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.verify(options) end
----Restores an archive into an existing, empty database.
----@param options {archive: string, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
+---Restores an archive into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
+---@param options {archive: string, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.stream(options) end
 ---Raises what stream would raise before it writes anything.

@@ -40,12 +40,14 @@ struct cl_backup_spec {
     int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
     char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
     int keep_snapshot_s;  /* how long its snapshot waits for a run to come back */
+    bool compare;         /* restore, stream: read the copy back; fail unless it is what passed */
 };
 
-/* What compare found about one table. */
+/* What compare found about one table, or another object that has a state. */
 struct cl_backup_difference {
-    char *table;          /* schema.table */
-    char problem[48];     /* "missing in the target", "rows", "content" …; "": none */
+    const char *kind;     /* "table", "sequence", "materialised view" … */
+    char *table;          /* schema.name of whichever it is */
+    char problem[96];     /* "missing in the target", "rows", "content" …; "": none */
     uint64_t source_rows; /* as expected */
     uint64_t target_rows; /* as found */
 };
@@ -63,7 +65,7 @@ struct cl_backup_summary {
     size_t n_warnings;                        /* entries in use */
     struct cl_backup_difference *differences; /* compare: the first of them */
     size_t n_differences;                     /* compare: all of them */
-    struct cl_backup_difference *compared;    /* compare: every table that has two sides */
+    struct cl_backup_difference *compared;    /* every table that has two sides, and was compared */
     size_t n_compared;                        /* entries of compared */
 };
 
@@ -77,11 +79,12 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
 bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err);
 
-/* archive -> target, an existing database without tables. */
+/* archive -> target, an existing database without tables. spec->compare: class conflict, code
+ * E_COPY_DIFFERS, when the rows that are read back are not those that were written. */
 bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
                        struct cl_backup_summary *summary, struct cl_err *err);
 
-/* source -> target with nothing between. */
+/* source -> target with nothing between; spec->compare as for restore. */
 bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err);
 

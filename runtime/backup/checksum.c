@@ -2,134 +2,162 @@
 
 #include <string.h>
 
-static const uint64_t prime1 = 0x9E3779B185EBCA87u;
-static const uint64_t prime2 = 0xC2B2AE3D27D4EB4Fu;
-static const uint64_t prime3 = 0x165667B19E3779F9u;
-static const uint64_t prime4 = 0x85EBCA77C2B2AE63u;
-static const uint64_t prime5 = 0x27D4EB2F165667C5u;
+#include <xxhash.h>
 
-static uint64_t rotate(uint64_t x, int by)
+enum { PIECES = 32 };
+
+/* The digests of a row's pieces, in their order, on their way to being one. */
+struct pieces {
+    struct cl_digest of[PIECES]; /* n of them */
+    size_t n;                    /* entries of `of` */
+};
+
+struct cl_digest cl_digest_bytes(const void *bytes, size_t n)
 {
-    return x << by | x >> (64 - by);
+    XXH128_hash_t hash = XXH3_128bits(bytes, n);
+    return (struct cl_digest){{hash.low64, hash.high64}};
 }
 
-static uint64_t read64(const uint8_t *p)
+static struct cl_digest join(const struct pieces *pieces)
 {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    return cl_digest_bytes(pieces->of, pieces->n * sizeof *pieces->of);
 }
 
-static uint32_t read32(const uint8_t *p)
+static void put(struct pieces *pieces, struct cl_digest piece)
 {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static uint64_t stripe(uint64_t lane, uint64_t input)
-{
-    return rotate(lane + input * prime2, 31) * prime1;
-}
-
-static uint64_t merge(uint64_t hash, uint64_t lane)
-{
-    return (hash ^ stripe(0, lane)) * prime1 + prime4;
-}
-
-static uint64_t tail(uint64_t hash, const uint8_t *p, const uint8_t *end)
-{
-    for (; end - p >= 8; p += 8) {
-        hash = rotate(hash ^ stripe(0, read64(p)), 27) * prime1 + prime4;
+    if (pieces->n == PIECES) {
+        pieces->of[0] = join(pieces);
+        pieces->n = 1;
     }
-    if (end - p >= 4) {
-        hash = rotate(hash ^ read32(p) * prime1, 23) * prime2 + prime3;
-        p += 4;
-    }
-    for (; p < end; p++) {
-        hash = rotate(hash ^ *p * prime5, 11) * prime1;
-    }
-    hash = (hash ^ hash >> 33) * prime2;
-    hash = (hash ^ hash >> 29) * prime3;
-    return hash ^ hash >> 32;
+    pieces->of[pieces->n++] = piece;
 }
 
-uint64_t cl_hash64(const void *bytes, size_t n, uint64_t seed)
+static const bool separates[256] = {
+    [' '] = true, ['\t'] = true, ['{'] = true, ['}'] = true, ['['] = true,
+    [']'] = true, ['('] = true,  [')'] = true, [','] = true, [':'] = true,
+    ['"'] = true, ['\''] = true, ['='] = true, ['>'] = true, ['\\'] = true,
+};
+
+/* The words between separators, in any order. */
+static struct cl_digest digest_words(const char *p, size_t n)
 {
-    const uint8_t *p = bytes;
-    const uint8_t *end = p + n;
-    uint64_t hash = seed + prime5;
-    if (n >= 32) {
-        uint64_t lane[4] = {seed + prime1 + prime2, seed + prime2, seed, seed - prime1};
-        for (; end - p >= 32; p += 32) {
-            for (int i = 0; i < 4; i++) {
-                lane[i] = stripe(lane[i], read64(p + 8 * i));
-            }
+    const char *end = p + n;
+    struct cl_digest all = {{0, 0}};
+    while (p < end) {
+        const char *word = p;
+        while (p < end && !separates[(uint8_t)*p]) {
+            p++;
         }
-        hash = rotate(lane[0], 1) + rotate(lane[1], 7) + rotate(lane[2], 12) + rotate(lane[3], 18);
-        for (int i = 0; i < 4; i++) {
-            hash = merge(hash, lane[i]);
+        if (p > word) {
+            struct cl_digest one = cl_digest_bytes(word, (size_t)(p - word));
+            all.half[0] += one.half[0];
+            all.half[1] += one.half[1];
         }
+        p++;
     }
-    return tail(hash + n, p, end);
+    return all;
 }
 
-static void add_hash(struct cl_checksum *sum, uint64_t hash)
+static bool normalised(const struct cl_column *column)
+{
+    return column->class.text_like && (column->class.reorders || column->class.padded);
+}
+
+static struct cl_digest digest_value(const struct cl_column *column, const struct cl_field *field)
+{
+    size_t n = (size_t)field->len;
+    if (column->class.reorders) {
+        return digest_words(field->data, n);
+    }
+    while (column->class.padded && n > 0 && field->data[n - 1] == ' ') {
+        n--;
+    }
+    return cl_digest_bytes(field->data, n);
+}
+
+struct cl_digest cl_digest_row(enum cl_copy_format format, const char *row, size_t n,
+                               const struct cl_column *columns, const struct cl_field *fields,
+                               size_t n_fields)
+{
+    struct pieces pieces;
+    size_t prefix = format == CL_COPY_BINARY ? 4 : 0; /* a value's length, which may differ */
+    const char *done = row;
+    pieces.n = 0;
+    for (size_t i = 0; i < n_fields; i++) {
+        if (fields[i].len < 0 || !normalised(&columns[i])) {
+            continue;
+        }
+        put(&pieces, cl_digest_bytes(done, (size_t)(fields[i].data - prefix - done)));
+        put(&pieces, digest_value(&columns[i], &fields[i]));
+        done = fields[i].data + fields[i].len;
+    }
+    put(&pieces, cl_digest_bytes(done, (size_t)(row + n - done)));
+    return pieces.n == 1 ? pieces.of[0] : join(&pieces);
+}
+
+struct cl_digest cl_digest_fields(const struct cl_column *columns, const struct cl_field *fields,
+                                  const size_t *numbers, size_t n)
+{
+    static const struct cl_digest null = {{0, 1}};
+    struct pieces pieces;
+    pieces.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct cl_field *field = &fields[numbers[i]];
+        put(&pieces, field->len < 0 ? null : digest_value(&columns[numbers[i]], field));
+    }
+    return join(&pieces);
+}
+
+bool cl_checksum_normalises(const struct cl_column *columns, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (normalised(&columns[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cl_checksum_add(struct cl_checksum *sum, struct cl_digest row)
 {
     sum->rows++;
-    sum->sum[0] += hash;
-    sum->sum[1] += (hash ^ hash >> 29) * prime2 ^ rotate(hash * prime3, 32);
+    sum->sum[0] += row.half[0];
+    sum->sum[1] += row.half[1];
+}
+
+bool cl_digest_transformed(struct cl_digest *digest, struct cl_transform *t, bool by_field,
+                           const char *row, size_t n, struct cl_err *err)
+{
+    if (!by_field) {
+        *digest = cl_digest_bytes(row, n);
+        return true;
+    }
+    if (t->mask && !cl_transform_recut(t, row, n, err)) {
+        return false;
+    }
+    *digest = cl_digest_row(t->rows.format, row, n, t->columns, t->rows.fields, t->rows.n_fields);
+    return true;
+}
+
+bool cl_checksum_transformed(struct cl_checksum *sum, struct cl_transform *t, bool by_field,
+                             const char *row, size_t n, struct cl_err *err)
+{
+    struct cl_digest digest;
+    if (!cl_digest_transformed(&digest, t, by_field, row, n, err)) {
+        return false;
+    }
+    cl_checksum_add(sum, digest);
+    return true;
+}
+
+void cl_checksum_join(struct cl_checksum *sum, const struct cl_checksum *part)
+{
+    sum->rows += part->rows;
+    sum->sum[0] += part->sum[0];
+    sum->sum[1] += part->sum[1];
 }
 
 bool cl_checksum_equal(const struct cl_checksum *a, const struct cl_checksum *b)
 {
     return a->rows == b->rows && a->sum[0] == b->sum[0] && a->sum[1] == b->sum[1];
-}
-
-void cl_checksum_add(struct cl_checksum *sum, const char *row, size_t n)
-{
-    add_hash(sum, cl_hash64(row, n, 0));
-}
-
-static bool separates(char c)
-{
-    return c != '\0' && strchr(" \t{}[](),:\"'=>\\", c) != NULL;
-}
-
-/* The words between separators, in any order. */
-static uint64_t hash_words(const char *p, size_t n)
-{
-    const char *end = p + n;
-    uint64_t hash = 0;
-    while (p < end) {
-        const char *word = p;
-        while (p < end && !separates(*p)) {
-            p++;
-        }
-        if (p > word) {
-            hash += cl_hash64(word, (size_t)(p - word), 1);
-        }
-        p++;
-    }
-    return hash;
-}
-
-void cl_checksum_add_fields(struct cl_checksum *sum, const struct cl_column *columns,
-                            const struct cl_field *fields, size_t n)
-{
-    uint64_t hash = prime5;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t value = prime4; /* NULL */
-        size_t len = fields[i].len > 0 ? (size_t)fields[i].len : 0;
-        if (fields[i].len >= 0 && columns[i].class.reorders) {
-            value = hash_words(fields[i].data, len);
-        } else if (fields[i].len >= 0) {
-            while (columns[i].class.padded && len > 0 && fields[i].data[len - 1] == ' ') {
-                len--;
-            }
-            value = cl_hash64(fields[i].data, len, 0);
-        }
-        hash = rotate(hash ^ stripe(i, value), 27) * prime1 + prime4;
-    }
-    add_hash(sum, hash);
 }

@@ -1,6 +1,9 @@
 /*
- * Checksums of a table's rows that do not depend on their order: each row's hash is added up,
- * twice, in two ways.  Guards against mistakes, not against somebody who wants to deceive.
+ * Checksums of a table's rows that do not depend on their order: the halves of each row's 128-bit
+ * hash (XXH3) are added up, so the sums of parts add up to that of the table.  Guards against
+ * mistakes, not against somebody who wants to deceive.
+ *
+ * Pure functions over bytes.
  */
 #ifndef CL_BACKUP_CHECKSUM_H
 #define CL_BACKUP_CHECKSUM_H
@@ -11,23 +14,44 @@
 
 #include "transform.h"
 
-struct cl_checksum {
-    uint64_t rows;   /* how many */
-    uint64_t sum[2]; /* of their hashes, and of a mix of them; modulo 2^64 */
+/* Of a row, or of some of its fields. */
+struct cl_digest {
+    uint64_t half[2]; /* low, high */
 };
 
+/* Of any number of rows. Equal sums in another run, or on another machine, mean equal rows too. */
+struct cl_checksum {
+    uint64_t rows;   /* how many */
+    uint64_t sum[2]; /* of the halves of their digests, modulo 2^64 */
+};
+
+struct cl_digest cl_digest_bytes(const void *bytes, size_t n);
+
+/* Of the row at row[0..n), cut into a field for each of the columns. A value whose parts the server
+ * may put in another order once one of them was masked (jsonb keys, hstore) counts by its words in
+ * any order; char(n) without its padding. */
+struct cl_digest cl_digest_row(enum cl_copy_format format, const char *row, size_t n,
+                               const struct cl_column *columns, const struct cl_field *fields,
+                               size_t n_fields);
+
+/* Of the n fields with the given numbers alone. */
+struct cl_digest cl_digest_fields(const struct cl_column *columns, const struct cl_field *fields,
+                                  const size_t *numbers, size_t n);
+
+/* Has the table columns whose masked values the server may store in another form? If not, rows can
+ * be taken as bytes. */
+bool cl_checksum_normalises(const struct cl_column *columns, size_t n);
+
+void cl_checksum_add(struct cl_checksum *sum, struct cl_digest row);
+/* The digest of the current row of the transform, which became row[0..n); t->rows.fields are the
+ * new row's when by_field is set, and undefined otherwise. */
+bool cl_digest_transformed(struct cl_digest *digest, struct cl_transform *t, bool by_field,
+                           const char *row, size_t n, struct cl_err *err);
+
+/* Adds it. */
+bool cl_checksum_transformed(struct cl_checksum *sum, struct cl_transform *t, bool by_field,
+                             const char *row, size_t n, struct cl_err *err);
+void cl_checksum_join(struct cl_checksum *sum, const struct cl_checksum *part);
 bool cl_checksum_equal(const struct cl_checksum *a, const struct cl_checksum *b);
-
-/* XXH64. */
-uint64_t cl_hash64(const void *bytes, size_t n, uint64_t seed);
-
-/* Adds a row, given as its bytes in COPY format. */
-void cl_checksum_add(struct cl_checksum *sum, const char *row, size_t n);
-
-/* Adds a row by its fields. A value whose parts the server may put in another order once one of
- * them was masked (jsonb keys, hstore) counts by its words in any order; char(n) without its
- * padding. */
-void cl_checksum_add_fields(struct cl_checksum *sum, const struct cl_column *columns,
-                            const struct cl_field *fields, size_t n);
 
 #endif

@@ -50,13 +50,15 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_archived *a = archivist->manifest->files[item].of;
     struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
+    struct cl_checksum sum = {0};
     struct cl_file_sink *sink = cl_file_sink_open(archivist->folder, file, err);
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
-                          a->table.bytes, a->table.bytes, &file->rows, err);
+                          a->table.bytes, a->table.bytes, &sum, err);
     cl_pg_source_close(&source);
     cl_file_sink_close(sink);
+    file->rows = sum.rows;
     if (ok) {
         uv_mutex_lock(&run->mutex);
         run->summary->stored_bytes += file->bytes;

@@ -217,6 +217,16 @@ static bool flush(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err
     return true;
 }
 
+/* One row, masked and added up. */
+static bool transform_row(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err)
+{
+    struct cl_transform *t = pipe->transform;
+    size_t start = batch->len;
+    return cl_transform_row(t, batch, err) &&
+           (!pipe->sum || cl_checksum_transformed(pipe->sum, t, pipe->by_field, batch->data + start,
+                                                  batch->len - start, err));
+}
+
 static bool transform_chunk(struct cl_pipe *pipe, const char *bytes, size_t n, struct cl_buf *batch,
                             struct cl_err *err)
 {
@@ -227,7 +237,7 @@ static bool transform_chunk(struct cl_pipe *pipe, const char *bytes, size_t n, s
     for (;;) {
         switch (cl_rows_next(&t->rows)) {
         case CL_ROW_OK:
-            if (!cl_transform_row(t, batch, err)) {
+            if (!transform_row(pipe, batch, err)) {
                 return false;
             }
             atomic_fetch_add(&pipe->progress->rows, 1);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "catalog.h"
+#include "checksum.h"
 #include "transform.h"
 #include "watch.h"
 
@@ -62,6 +63,8 @@ struct cl_pipe {
     struct cl_source *source;       /* borrowed */
     struct cl_sink *sink;           /* borrowed */
     struct cl_transform *transform; /* NULL: bytes pass as they are */
+    struct cl_checksum *sum;        /* NULL, or what the rows leaving the transform add up to */
+    bool by_field;                  /* add them by field, see cl_checksum_normalises() */
     struct cl_watch *watch;         /* asked at every batch */
     struct cl_progress *progress;   /* bytes and rows are added as they pass */
     uint64_t share;                 /* `done` units this pipe is worth; all given out at its end */

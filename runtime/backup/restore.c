@@ -5,6 +5,7 @@
 #include "archive.h"
 #include "crew.h"
 #include "plan.h"
+#include "proof.h"
 #include "run.h"
 #include "target.h"
 
@@ -12,6 +13,7 @@ struct restorer {
     struct cl_run *run;                 /* borrowed */
     const struct cl_manifest *manifest; /* borrowed; item i is its table i */
     const struct cl_plan *plan;         /* borrowed; the same tables as the target has them */
+    struct cl_proof *proof;             /* borrowed */
     struct cl_link writer;              /* the worker's own */
 };
 
@@ -56,12 +58,12 @@ static void look_again(const struct cl_run *run, const struct cl_data_file *file
 
 static bool load_file(struct restorer *restorer, const struct cl_table *table,
                       enum cl_copy_format format, const struct cl_data_file *file,
-                      struct cl_err *err)
+                      struct cl_checksum *sum, struct cl_err *err)
 {
     struct cl_run *run = restorer->run;
     struct cl_file_source *source = cl_file_source_open(run->spec->archive, file, err);
     bool ok = source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source),
-                                       table, format, file->raw_bytes, file->raw_bytes, err);
+                                       table, format, file->raw_bytes, file->raw_bytes, sum, err);
     cl_file_source_close(source);
     if (!ok) {
         look_again(run, file, err);
@@ -81,7 +83,11 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     more.condition = ""; /* what comes after the first file is added */
     bool ok = true;
     for (size_t i = 0; ok && i < a->n_files; i++) {
-        ok = load_file(restorer, i > 0 ? &more : table, a->table.format, &a->files[i], err);
+        struct cl_checksum sum;
+        ok = load_file(restorer, i > 0 ? &more : table, a->table.format, &a->files[i], &sum, err);
+        if (ok) {
+            cl_proof_add(restorer->proof, item, &sum);
+        }
     }
     return ok;
 }
@@ -108,9 +114,19 @@ static bool make_plan(struct cl_run *run, struct cl_target *target,
 }
 
 static bool copy_rows(struct cl_run *run, const struct cl_manifest *manifest,
-                      const struct cl_plan *plan, struct cl_err *err)
+                      const struct cl_plan *plan, struct cl_proof *proof, struct cl_err *err)
 {
-    struct restorer model = {.run = run, .manifest = manifest, .plan = plan};
+    struct restorer model = {.run = run, .manifest = manifest, .plan = plan, .proof = proof};
+    if (!cl_proof_begin(proof, run, plan->n_tables, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct cl_archived *a = &manifest->tables[i];
+        if (!plan->tables[i].excluded) {
+            cl_proof_expect(proof, run, i, &plan->tables[i], a->table.format,
+                            cl_archived_raw_bytes(a));
+        }
+    }
     struct cl_crew crew = {.n_items = manifest->n_tables,
                            .jobs = run->jobs,
                            .arg = &model,
@@ -143,6 +159,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_manifest manifest = {0};
     struct cl_catalog catalog = {0};
     struct cl_plan plan = {0};
+    struct cl_proof proof = {0};
     struct cl_tools tools;
     size_t logins = 0;
     char *schema = cl_path_join(spec->archive, CL_SCHEMA_FILE);
@@ -154,7 +171,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema,
                                 &logins, err) &&
               make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
-              copy_rows(&run, &manifest, &plan, err);
+              copy_rows(&run, &manifest, &plan, &proof, err);
     if (ok && manifest.large_objects > 0) {
         cl_run_warn(&run, "%llu large objects of the source are not in the archive",
                     (unsigned long long)manifest.large_objects);
@@ -168,7 +185,8 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
                                .n_sequences = manifest.n_sequences,
                                .matviews = manifest.matviews,
                                .n_matviews = manifest.n_matviews};
-    ok = ok && cl_target_finish(&target, &run, &finish, err);
+    ok = ok && cl_target_finish(&target, &run, &finish, err) && cl_proof_check(&proof, &run, err);
+    cl_proof_end(&proof);
     cl_target_close(&target);
     cl_plan_fini(&plan);
     cl_catalog_fini(&catalog);

@@ -180,9 +180,11 @@ static void add_up(struct cl_run *run, const struct cl_pipe *pipe)
 
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
                  const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                 uint64_t expect, uint64_t *rows, struct cl_err *err)
+                 uint64_t expect, struct cl_checksum *sum, struct cl_err *err)
 {
     struct cl_transform transform = {0};
+    struct cl_checksum passed = {0};
+    const struct cl_mask *mask = table->text_like ? run->spec->mask : NULL;
     struct cl_pipe pipe = {.source = source,
                            .sink = sink,
                            .watch = run->watch,
@@ -192,16 +194,21 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     bool ok = true;
     cl_work_phase(run->work, "rows");
     int slot = cl_work_begin(run->work, "%s.%s", table->schema, table->name);
-    if (run->spec->mask && table->text_like) {
+    if (sum && run->spec->compare) {
+        pipe.sum = &passed;
+        pipe.by_field = mask && cl_checksum_normalises(table->columns, table->n_columns);
+    }
+    if (mask || pipe.sum) { /* rows that are summed up have to be cut, too */
         pipe.transform = &transform;
-        ok = cl_transform_init(&transform, run->spec->mask, table, format, err);
+        ok = cl_transform_init(&transform, mask, table, format, err);
     }
     ok = ok && cl_pipe_run(&pipe, err);
     if (ok) {
         add_up(run, &pipe);
         atomic_fetch_add(&run->progress->parts_done, 1);
-        if (rows) {
-            *rows = pipe.rows;
+        if (sum) {
+            *sum = passed;
+            sum->rows = pipe.rows;
         }
     } else {
         cl_run_blame(table, err);

@@ -7,6 +7,7 @@
 
 #include "backup.h"
 #include "catalog.h"
+#include "checksum.h"
 #include "hold.h"
 #include "keeper.h"
 #include "pipe.h"
@@ -44,11 +45,11 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
                         struct cl_err *err);
 
 /* Copies one part from source to sink, masked when the run has a mask and the table text. share is
- * what it adds to progress->done, expect how many bytes it will be. *rows and *bytes may be NULL.
- */
+ * what it adds to progress->done, expect how many bytes it will be. *sum (may be NULL) gets the
+ * rows that passed, and, for a run that compares, the sums of what became of them. */
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
                  const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                 uint64_t expect, uint64_t *rows, struct cl_err *err);
+                 uint64_t expect, struct cl_checksum *sum, struct cl_err *err);
 
 /* Puts "schema.table" in front of the message unless it names the table already. Returns false. */
 bool cl_run_blame(const struct cl_table *table, struct cl_err *err);

@@ -3,6 +3,7 @@
 
 #include "archive.h"
 #include "crew.h"
+#include "proof.h"
 #include "run.h"
 #include "target.h"
 
@@ -10,6 +11,7 @@ struct streamer {
     struct cl_run *run;               /* borrowed */
     const struct cl_catalog *catalog; /* borrowed; item i is table i */
     const char *snapshot;             /* borrowed */
+    struct cl_proof *proof;           /* borrowed */
     struct cl_link reader;            /* the worker's own */
     struct cl_link writer;            /* same */
 };
@@ -44,6 +46,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
 {
     struct streamer *streamer = worker;
     const struct cl_table *table = &streamer->catalog->tables[item];
+    struct cl_checksum sum;
     struct cl_pg_source source;
     if (table->excluded) {
         return true;
@@ -52,15 +55,27 @@ static bool work(void *worker, size_t item, struct cl_err *err)
         return false;
     }
     bool ok = cl_target_load(streamer->run, streamer->writer.conn, &source.base, table,
-                             table->format, table->bytes, table->bytes, err);
+                             table->format, table->bytes, table->bytes, &sum, err);
     cl_pg_source_close(&source);
+    if (ok) {
+        cl_proof_add(streamer->proof, item, &sum);
+    }
     return ok;
 }
 
 static bool copy_rows(struct cl_run *run, const struct cl_catalog *catalog, const char *snapshot,
-                      struct cl_err *err)
+                      struct cl_proof *proof, struct cl_err *err)
 {
-    struct streamer model = {.run = run, .catalog = catalog, .snapshot = snapshot};
+    struct streamer model = {.run = run, .catalog = catalog, .snapshot = snapshot, .proof = proof};
+    if (!cl_proof_begin(proof, run, catalog->n_tables, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        const struct cl_table *table = &catalog->tables[i];
+        if (!table->excluded) {
+            cl_proof_expect(proof, run, i, table, table->format, table->bytes);
+        }
+    }
     struct cl_crew crew = {.n_items = catalog->n_tables,
                            .jobs = run->jobs,
                            .arg = &model,
@@ -99,6 +114,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_keeper keeper = {0};
     struct cl_target target = {0};
     struct cl_catalog catalog = {0};
+    struct cl_proof proof = {0};
     struct cl_tools tools;
     size_t logins = 0;
     char *scratch = NULL;
@@ -116,12 +132,14 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
          cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema, &logins,
                            err) &&
-         copy_rows(&run, &catalog, keeper.snapshot, err);
+         copy_rows(&run, &catalog, keeper.snapshot, &proof, err);
     if (ok) {
         cl_target_warn_logins(&run, logins);
     }
     cl_keeper_close(&keeper); /* the source is not needed while indexes are built */
-    ok = ok && finish(&target, &run, &catalog, &tools, schema, err);
+    ok = ok && finish(&target, &run, &catalog, &tools, schema, err) &&
+         cl_proof_check(&proof, &run, err);
+    cl_proof_end(&proof);
     cl_target_close(&target);
     cl_run_scratch_end(scratch);
     free(schema);

@@ -68,7 +68,7 @@ static bool named_command(PGconn *conn, const char *command, const char *schema,
 
 bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
                     const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                    uint64_t expect, struct cl_err *err)
+                    uint64_t expect, struct cl_checksum *sum, struct cl_err *err)
 {
     struct cl_pg_sink sink;
     /* An extension's own rows stand in its configuration tables already; those are added to. */
@@ -76,7 +76,7 @@ bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
     if (!cl_pg_exec(conn, "BEGIN", err) ||
         (freeze && !named_command(conn, "TRUNCATE TABLE ONLY ", table->schema, table->name, err)) ||
         !cl_pg_sink_open(&sink, conn, table, format, freeze, err) ||
-        !cl_run_part(run, source, &sink.base, table, format, share, expect, NULL, err)) {
+        !cl_run_part(run, source, &sink.base, table, format, share, expect, sum, err)) {
         return false;
     }
     return cl_pg_exec(conn, "COMMIT", err) || cl_run_blame(table, err);

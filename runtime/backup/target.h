@@ -15,10 +15,10 @@ bool cl_target_open(struct cl_target *target, struct cl_run *run, const struct c
 void cl_target_close(struct cl_target *target); /* a zeroed one is fine */
 
 /* Copies into one table within one transaction: frozen where that is legal, and only kept when
- * rows read and rows written agree. */
+ * rows read and rows written agree. *sum (may be NULL): see cl_run_part(). */
 bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
                     const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                    uint64_t expect, struct cl_err *err);
+                    uint64_t expect, struct cl_checksum *sum, struct cl_err *err);
 
 /* A worker's session for that. */
 bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err);

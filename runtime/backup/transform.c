@@ -281,3 +281,15 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
     cl_buf_add(out, done, (size_t)(rows->row + rows->row_bytes - done));
     return !out->failed || too_wide(t, err);
 }
+
+bool cl_transform_recut(struct cl_transform *t, const char *row, size_t n, struct cl_err *err)
+{
+    struct cl_rows *rows = &t->rows;
+    size_t used;
+    size_t scanned = 0;
+    enum cl_row_status status =
+        rows->format == CL_COPY_BINARY
+            ? cl_row_binary(row, n, rows->n_fields, rows->fields, &used)
+            : cl_row_text(row, n, rows->n_fields, rows->fields, &used, &scanned);
+    return status == CL_ROW_OK || cl_transform_bad(t, err);
+}

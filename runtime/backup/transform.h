@@ -67,6 +67,9 @@ void cl_transform_fini(struct cl_transform *t);
 /* Appends the current row of t->rows to *out, masked. */
 bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err);
 
+/* Cuts the row, as cl_transform_row() made it, into the fields of t->rows again. */
+bool cl_transform_recut(struct cl_transform *t, const char *row, size_t n, struct cl_err *err);
+
 /* Why cl_rows_next() said CL_ROW_BAD, or why the data is not complete. Returns false. */
 bool cl_transform_bad(const struct cl_transform *t, struct cl_err *err);
 

@@ -11,6 +11,7 @@ local options = {}
 for _, name in ipairs { "source", "target", "archive", "to", "password", "resume", "key" } do
   options[name] = args[name]
 end
+if args.compare then options.compare = true end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
 if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end

@@ -1,0 +1,135 @@
+#include "proof.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reading.h"
+
+bool cl_proof_begin(struct cl_proof *proof, const struct cl_run *run, size_t n_tables,
+                    struct cl_err *err)
+{
+    if (!run->spec->compare) {
+        return true;
+    }
+    proof->tables = calloc(n_tables + 1, sizeof *proof->tables);
+    if (!proof->tables) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    proof->n_tables = n_tables;
+    uv_mutex_init(&proof->mutex);
+    return true;
+}
+
+void cl_proof_end(struct cl_proof *proof)
+{
+    if (proof->tables) {
+        uv_mutex_destroy(&proof->mutex);
+    }
+    free(proof->tables);
+    memset(proof, 0, sizeof *proof);
+}
+
+void cl_proof_expect(struct cl_proof *proof, struct cl_run *run, size_t i,
+                     const struct cl_table *table, enum cl_copy_format format, uint64_t bytes)
+{
+    if (proof->tables) {
+        proof->tables[i] = (struct cl_proven){.table = table, .format = format, .bytes = bytes};
+        atomic_fetch_add(&run->progress->total, bytes);
+    }
+}
+
+void cl_proof_add(struct cl_proof *proof, size_t i, const struct cl_checksum *part)
+{
+    if (!proof->tables) {
+        return;
+    }
+    uv_mutex_lock(&proof->mutex);
+    cl_checksum_join(&proof->tables[i].sum, part);
+    uv_mutex_unlock(&proof->mutex);
+}
+
+/* Notes a table among those compared; *differ counts those that are not as they should be, of which
+ * the first is named. */
+static bool judge(struct cl_run *run, const struct cl_proven *proven,
+                  const struct cl_checksum *found, size_t *differ, struct cl_err *err)
+{
+    struct cl_backup_summary *s = run->summary;
+    const struct cl_table *table = proven->table;
+    struct cl_backup_difference *d = &s->compared[s->n_compared];
+    bool equal = cl_checksum_equal(&proven->sum, found);
+    size_t n = strlen(table->schema) + strlen(table->name) + 2;
+    d->table = malloc(n);
+    if (!d->table) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    snprintf(d->table, n, "%s.%s", table->schema, table->name);
+    d->kind = "table";
+    d->source_rows = proven->sum.rows;
+    d->target_rows = found->rows;
+    s->n_compared++;
+    if (!equal && (*differ)++ == 0) {
+        cl_fail(err, CL_CONFLICT, "E_COPY_DIFFERS",
+                "%s.%s is not what was copied: %" PRIu64 " rows were written, %" PRIu64
+                " read back%s",
+                table->schema, table->name, proven->sum.rows, found->rows,
+                proven->sum.rows == found->rows ? ", with other content" : "");
+    }
+    return true;
+}
+
+/* Sums of what the target holds now, by table. */
+static bool read_back(struct cl_proof *proof, struct cl_run *run, const char *snapshot,
+                      struct cl_checksum *found, struct cl_err *err)
+{
+    struct cl_readings readings = {.run = run, .target_snapshot = snapshot};
+    readings.list = calloc(proof->n_tables + 1, sizeof *readings.list);
+    if (!readings.list) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; i < proof->n_tables; i++) {
+        struct cl_proven *proven = &proof->tables[i];
+        const struct cl_table *table = proven->table;
+        if (!table) {
+            continue;
+        }
+        readings.list[readings.n++] = (struct cl_reading){
+            .side = CL_SIDE_TARGET,
+            .table = table,
+            .format = proven->format,
+            .by_field = run->spec->mask && cl_checksum_normalises(table->columns, table->n_columns),
+            .bytes = proven->bytes,
+            .arg = &found[i]};
+    }
+    bool ok = cl_readings_run(&readings, err);
+    for (size_t i = 0; ok && i < readings.n; i++) {
+        cl_checksum_join(readings.list[i].arg, &readings.list[i].sum);
+    }
+    free(readings.list);
+    return ok;
+}
+
+bool cl_proof_check(struct cl_proof *proof, struct cl_run *run, struct cl_err *err)
+{
+    struct cl_keeper target = {0};
+    size_t differ = 0;
+    if (!proof->tables) {
+        return true;
+    }
+    struct cl_checksum *found = calloc(proof->n_tables + 1, sizeof *found);
+    run->summary->compared = calloc(proof->n_tables + 1, sizeof *run->summary->compared);
+    bool ok =
+        (found && run->summary->compared) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    ok = ok && cl_keeper_open(&target, run->watch, "target", run->spec->target, err) &&
+         read_back(proof, run, target.snapshot, found, err);
+    for (size_t i = 0; ok && i < proof->n_tables; i++) {
+        ok = !proof->tables[i].table || judge(run, &proof->tables[i], &found[i], &differ, err);
+    }
+    if (ok && differ > 1) {
+        cl_err_context(err, "%zu tables differ, first", differ);
+    }
+    cl_keeper_close(&target);
+    free(found);
+    return ok && differ == 0;
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Proofs of copies: what backup.compare finds, and stream and restore with compare.
+# shellcheck disable=SC2317 # functions are called through ok
+set -u
+
+# shellcheck source=tests/backup/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+source_dsn=$(fresh_on "$TEST_DSN" compare_source)
+target_admin=$(cluster target)
+sql "$source_dsn" -f "$root/tests/backup/compare.sql" >/dev/null || exit 1
+
+compare() { verb compare source="$source_dsn" "$@"; }
+
+# ---------------------------------------------------------------- while copying
+
+plain=$(fresh_on "$target_admin" plain)
+said=$(verb stream source="$source_dsn" target="$plain" compare=yes jobs=3)
+ok "a stream that compares says of how many tables" says '"compared":8,' "$said"
+ok "progress reaches its total" says '"done":([0-9]+),.*"total":\1\b|"progress_calls":0' "$said"
+masked=$(fresh_on "$target_admin" masked)
+said=$(verb stream source="$source_dsn" target="$masked" mask_domain=sink.test exclude=shop.secret compare=yes)
+ok "a masked one leaves out what is excluded" says '"compared":7,.*"masked":[1-9]' "$said"
+archive=$tmp/archive
+verb create source="$source_dsn" to="$archive" >/dev/null
+said=$(verb restore archive="$archive" target="$(fresh_on "$target_admin" restored)" compare=yes)
+ok "a restore compares too" says '"compared":8,' "$said"
+said=$(verb restore archive="$archive" target="$(fresh_on "$target_admin" masked_back)" mask_domain=sink.test compare=yes)
+ok "and a masked one" says '"compared":8,.*"masked":[1-9]' "$said"
+said=$(verb stream source="$source_dsn" target="$(fresh_on "$target_admin" off)")
+ok "without compare nothing is compared" bash -c "! grep -q compared <<<'$said'"
+
+tampered() { # SQL: what happens to the rows when the last objects are made, after the load
+    local dsn said
+    dsn=$(fresh_on "$target_admin" tampered)
+    sql "$dsn" -c "CREATE FUNCTION public.tamper() RETURNS event_trigger LANGUAGE plpgsql AS
+            \$\$ BEGIN $1; END \$\$" \
+        -c "CREATE EVENT TRIGGER tamper ON ddl_command_end WHEN tag IN ('CREATE TRIGGER')
+            EXECUTE FUNCTION public.tamper()" || return 1
+    shift
+    said=$(verb "$@" target="$dsn" compare=yes)
+    printf '%s\n' "$said"
+}
+said=$(tampered "UPDATE shop.person SET name = 'changed' WHERE id = 10" stream source="$source_dsn")
+ok "a changed row fails the stream" says \
+    '"class":"conflict","code":"E_COPY_DIFFERS".*shop.person.*2000 rows were written, 2000 read back, with other' "$said"
+said=$(tampered "DELETE FROM shop.form WHERE id = 10" restore archive="$archive" mask_domain=sink.test)
+ok "a lost row fails the restore" says 'E_COPY_DIFFERS.*shop.form.*300 rows were written, 299 read back' "$said"
+said=$(tampered "DELETE FROM shop.form WHERE id = 10; INSERT INTO shop.nothing VALUES (1)" \
+    stream source="$source_dsn")
+ok "several are counted" says 'E_COPY_DIFFERS","message":"2 tables differ, first: shop' "$said"
+
+# ---------------------------------------------------------------- afterwards
+
+said=$(compare target="$plain")
+ok "compare finds a copy equal" says '"differences":\[\],"equal":true' "$said"
+said=$(compare target="$masked" mask_domain=sink.test exclude=shop.secret)
+ok "a masked one, whatever form the server gave its values" says '"differences":\[\],"equal":true' "$said"
+said=$(verb compare archive="$archive" target="$plain")
+ok "against an archive" says '"differences":\[\],"equal":true' "$said"
+said=$(verb compare archive="$archive" target="$masked" mask_domain=sink.test exclude=shop.secret)
+ok "masked against an archive" says '"differences":\[\],"equal":true' "$said"
+said=$(compare target="$masked" exclude=shop.secret)
+ok "unmasked, the masked copy differs" says '"equal":false,.*"n_differences":3' "$said"
+
+differs() { # SQL PATTERN [key=value...]: with the copy changed so, compare says that; the copy is put right again
+    local change=$1 pattern=$2 said dsn=$plain
+    shift 2
+    [[ "$*" != *mask_domain* ]] || dsn=$masked
+    sql "$target_admin" -c 'DROP DATABASE IF EXISTS changed' \
+        -c "CREATE DATABASE changed TEMPLATE ${dsn##*dbname=}" >/dev/null 2>&1
+    sql "$target_admin dbname=changed" -c "SET search_path = shop, public" -c "$change" >/dev/null || return 1
+    said=$(compare target="$target_admin dbname=changed" "$@")
+    says "$pattern" "$said" && says '"equal":false' "$said"
+}
+one='"n_differences":1,'
+ok "one changed value" differs "UPDATE person SET name = 'x' WHERE id = 7" \
+    "\"problem\":\"content\",\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":2000.*$one"
+ok "a missing row" differs "DELETE FROM person WHERE id = 7" \
+    "\"problem\":\"rows\",\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":1999.*$one"
+ok "an extra row" differs "INSERT INTO twice VALUES ('k1', 1)" \
+    "\"source_rows\":200,\"table\":\"shop.twice\",\"target_rows\":201.*$one"
+ok "a row that is there once too often in another's place" differs \
+    "DELETE FROM twice WHERE ctid = (SELECT min(ctid) FROM twice); INSERT INTO twice VALUES ('k0', 1)" \
+    "\"problem\":\"content\",.*\"table\":\"shop.twice\".*$one"
+ok "a row in another table" differs \
+    "WITH gone AS (DELETE FROM person WHERE id = 7 RETURNING *) INSERT INTO moved_here TABLE gone" \
+    '"table":"shop.moved_here","target_rows":1.*"n_differences":2,'
+ok "values swapped between two rows" differs \
+    "UPDATE person p SET name = q.name FROM person q WHERE p.id + q.id = 15 AND p.id IN (7, 8)" \
+    "\"problem\":\"content\",.*\"table\":\"shop.person\".*$one"
+ok "a row of no columns" differs "INSERT INTO without_columns DEFAULT VALUES" \
+    "\"source_rows\":1,\"table\":\"shop.without_columns\",\"target_rows\":2.*$one"
+ok "a row in an empty table" differs "INSERT INTO nothing VALUES (1)" "\"table\":\"shop.nothing\",\"target_rows\":1.*$one"
+ok "a sequence that has moved on" differs "SELECT nextval('counter')" \
+    "\"kind\":\"sequence\",\"problem\":\"at 18, not 17\".*\"table\":\"shop.counter\".*$one"
+ok "one that was called" differs "SELECT nextval('untouched')" "\"problem\":\"at 5, not 5 \\(not called\\)\".*$one"
+ok "a sequence that is not there" differs "DROP SEQUENCE counter" \
+    "\"kind\":\"sequence\",\"problem\":\"missing in the target\".*$one"
+ok "a materialised view that is empty" differs "REFRESH MATERIALIZED VIEW adults WITH NO DATA" \
+    "\"kind\":\"materialised view\",\"problem\":\"missing or not filled.*$one"
+mask="mask_domain=sink.test exclude=shop.secret"
+# shellcheck disable=SC2086 # two words
+{
+    ok "under a mask: a changed value" differs "UPDATE person SET born = born + 1 WHERE id = 7" \
+        "\"table\":\"shop.person\".*$one" $mask
+    ok "an address that was not masked" differs "UPDATE person SET email = 'p7@corp.example' WHERE id = 7" \
+        "\"table\":\"shop.person\".*$one" $mask
+    ok "another value in a document" differs "UPDATE form SET doc = jsonb_set(doc, '{z}', '0') WHERE id = 7" \
+        "\"table\":\"shop.form\".*$one" $mask
+    ok "another value beside one" differs "UPDATE form SET code = 'other' WHERE id = 7" \
+        "\"table\":\"shop.form\".*$one" $mask
+    ok "rows where none may be" differs "INSERT INTO secret VALUES ('x')" \
+        "\"problem\":\"excluded, but has rows\".*$one" $mask
+}
+
+finish
