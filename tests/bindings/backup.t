@@ -75,7 +75,7 @@ said=$(verb stream source="$source_dsn" target="$masked" mask_domain=sink.test e
 ok "a masked stream counts what it masked" says '"masked":14[0-9]{3},' "$said"
 ok "an excluded table is there and empty" test "$(sql "$masked" -c 'SELECT count(*) FROM crm7.email_item')" = 0
 said=$(verb compare source="$source_dsn" target="$masked" mask_domain=sink.test exclude=crm7.email_item)
-ok "compare proves the masked copy" says '"equal":true.*"tables":\[\{"source_rows":[0-9]+,"table":' "$said"
+ok "compare proves the masked copy" says '"equal":true.*"tables":\[\{"kind":"table","source_rows":[0-9]+,"table":' "$said"
 said=$(verb compare source="$source_dsn" target="$masked" exclude=crm7.email_item)
 ok "and finds a difference without the mask" says '"problem":"content".*"equal":false|"equal":false' "$said"
 masked_back=$(fresh masked_back)
