@@ -102,6 +102,11 @@ valgrind: build/.have-build build/.have-test build/.have-valgrind
 	$(Q)V='$(V)' RUN_UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' \
 	    tests/run.sh test $(or $(ONLY),$(UNIT:%.c=build/test/%))
 
+# cloner beside other ways to copy a database: make bench SIZES="0.5 2 8" RUNS=3 (tests/bench/README.md)
+bench: build/.have-build build/.have-bench
+	$(Q)$(MAKE) --no-print-directory VARIANT=release cloner
+	$(Q)tests/bench/bench.sh
+
 clean:
 	rm -rf build/release build/test build/asan build/tests cloner
 
@@ -118,10 +123,11 @@ help:
 	@echo 'make asan         every test under AddressSanitizer, LeakSanitizer and UBSan'
 	@echo 'make valgrind     the C tests under valgrind'
 	@echo 'make check        linters, formatting, banned functions'
+	@echo 'make bench        time cloner beside pg_dump, pgcopydb and others (SIZES="0.5 2 8" RUNS=3)'
 	@echo 'make clean        remove what was compiled; distclean: all of build/'
 	@echo
-	@echo 'Missing Debian packages are installed first: .ci/packages --list build demo test check'
+	@echo 'Missing Debian packages are installed first: .ci/packages --list build demo test check bench'
 
-.PHONY: all cloner unit test asan demo up down check valgrind clean distclean help
+.PHONY: all cloner unit test asan demo up down check valgrind bench clean distclean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT_BIN:=.d)
