@@ -20,7 +20,7 @@ function bar(size, c, scale,    list, n, i, at, width) {
     at = LEFT
     for (i = 1; i <= n; i++) {
         width = part_seconds(size, c, list[i]) * scale
-        rect(at, y, width, 16, (c ~ /^(stream|archive|template|clone)/ ? "own" : "other") (i > 3 ? 3 : i))
+        rect(at, y, width, 16, (c ~ /^(stream|archive|template|clone|table|link)/ ? "own" : "other") (i > 3 ? 3 : i))
         at += width
     }
     text(at + 6, y + 12, sprintf("%.1f s", seconds(size, c)))
