@@ -15,6 +15,7 @@ enum {
     BLOCKS_MAX = 50000,                  /* Azure's own limit */
     BLOCK_BYTES_MAX = 512 * 1024 * 1024, /* ours: 24 TiB a blob */
     MEBIBYTE = 1024 * 1024,
+    BLOCKS_A_SIZE = 8192, /* of an unknown size: then blocks double, up to 1 TiB and far beyond */
 };
 
 struct upload {
@@ -88,12 +89,9 @@ static bool settle(struct upload *u, struct cl_err *err)
     return cl_blob_settle_md5(&u->store->base, u->item, md5, err);
 }
 
-static bool put_whole(struct upload *u, struct cl_err *err)
+/* The part holds all n bytes of the blob. */
+static bool put_whole(struct upload *u, long n, struct cl_err *err)
 {
-    long n = read_part(u, err);
-    if (n < 0) {
-        return false;
-    }
     if ((uint64_t)n != u->item->size) {
         return fail_size(u, (uint64_t)n, err);
     }
@@ -167,23 +165,40 @@ static bool put_block_list(struct upload *u, unsigned count, struct cl_err *err)
     return ok;
 }
 
-static bool put_blocks(struct upload *u, struct cl_err *err)
+/* Twice the room for what comes next. */
+static bool grow_part(struct upload *u, struct cl_err *err)
 {
+    char *part = u->part_bytes < BLOCK_BYTES_MAX ? malloc(2 * u->part_bytes) : NULL;
+    if (!part) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "%s: out of memory for blob '%.200s'",
+                       u->store->base.url, u->item->name);
+    }
+    free(u->part);
+    u->part = part;
+    u->part_bytes *= 2;
+    return true;
+}
+
+/* The part holds the first n bytes of the blob. */
+static bool put_blocks(struct upload *u, long n, struct cl_err *err)
+{
+    bool known = u->item->size != CL_BLOB_SIZE_UNKNOWN;
     uint64_t total = 0;
     unsigned count = 0;
-    long n;
-    while ((n = read_part(u, err)) > 0) {
+    for (; n > 0; n = read_part(u, err)) {
         total += (uint64_t)n;
         if (total > u->item->size || count == BLOCKS_MAX) {
             return fail_size(u, total, err);
         }
-        if (!put_block(u, count++, (size_t)n, err)) {
+        if (!put_block(u, count++, (size_t)n, err) ||
+            (!known && count % BLOCKS_A_SIZE == 0 && !grow_part(u, err))) {
             return false;
         }
     }
     if (n < 0) {
         return false;
     }
+    u->item->size = known ? u->item->size : total;
     if (total != u->item->size) {
         return fail_size(u, total, err);
     }
@@ -193,6 +208,9 @@ static bool put_blocks(struct upload *u, struct cl_err *err)
 /* The smallest part that makes do with BLOCKS_MAX of them. */
 static size_t choose_part(uint64_t size)
 {
+    if (size == CL_BLOB_SIZE_UNKNOWN) {
+        return CL_AZURE_PART_BYTES;
+    }
     uint64_t least = size / BLOCKS_MAX + 1;
     if (least <= CL_AZURE_PART_BYTES) {
         /* One more byte of room than a small blob has: a source that grew is noticed. */
@@ -222,7 +240,13 @@ bool cl_azure_put(struct cl_blob_store *store, struct cl_blob_item *item,
         goto done;
     }
     cl_hex(random, sizeof random, u.prefix);
-    ok = item->size < CL_AZURE_PART_BYTES ? put_whole(&u, err) : put_blocks(&u, err);
+    long n = read_part(&u, err);
+    if (n >= 0 && item->size == CL_BLOB_SIZE_UNKNOWN && (size_t)n < u.part_bytes) {
+        item->size = (uint64_t)n;
+    }
+    if (n >= 0) {
+        ok = item->size < CL_AZURE_PART_BYTES ? put_whole(&u, n, err) : put_blocks(&u, n, err);
+    }
     if (ok) {
         item->known = true;
         ok = !cl_http_header(&u.response, "etag", etag, sizeof etag) ||

@@ -298,6 +298,9 @@ static bool write_content(struct cl_blob_store *store, struct cl_blob_item *item
         cl_md5_add(md5, chunk, (size_t)n);
         total += (uint64_t)n;
     }
+    if (item->size == CL_BLOB_SIZE_UNKNOWN) {
+        item->size = total;
+    }
     if (total != item->size) {
         cl_fail(err, CL_CONFLICT, "E_BLOB_CHANGED",
                 "%s: blob '%.200s': its source gave %llu bytes, expected were %llu", store->url,

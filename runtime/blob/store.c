@@ -130,7 +130,7 @@ bool cl_blob_settle_md5(const struct cl_blob_store *store, struct cl_blob_item *
     return true;
 }
 
-static bool check_name(const struct cl_blob_store *store, const char *name, struct cl_err *err)
+bool cl_blob_check(const struct cl_blob_store *store, const char *name, struct cl_err *err)
 {
     const char *why = NULL;
     size_t n = strlen(name);
@@ -171,19 +171,19 @@ bool cl_blob_list(struct cl_blob_store *store, const char *prefix, struct cl_blo
 
 bool cl_blob_stat(struct cl_blob_store *store, struct cl_blob_item *item, struct cl_err *err)
 {
-    return check_name(store, item->name, err) && store->driver->stat(store, item, err);
+    return cl_blob_check(store, item->name, err) && store->driver->stat(store, item, err);
 }
 
 bool cl_blob_digest(struct cl_blob_store *store, struct cl_blob_item *item, struct cl_err *err)
 {
     return item->has_md5 ||
-           (check_name(store, item->name, err) && store->driver->digest(store, item, err));
+           (cl_blob_check(store, item->name, err) && store->driver->digest(store, item, err));
 }
 
 bool cl_blob_get(struct cl_blob_store *store, const char *name, struct cl_buf *out,
                  struct cl_err *err)
 {
-    if (!check_name(store, name, err)) {
+    if (!cl_blob_check(store, name, err)) {
         return false;
     }
     struct cl_blob_item item = {.name = (char *)(uintptr_t)name};
@@ -217,7 +217,7 @@ bool cl_blob_get(struct cl_blob_store *store, const char *name, struct cl_buf *o
 bool cl_blob_put(struct cl_blob_store *store, struct cl_blob_item *item,
                  const struct cl_blob_source *source, struct cl_err *err)
 {
-    return check_name(store, item->name, err) && store->driver->put(store, item, source, err);
+    return cl_blob_check(store, item->name, err) && store->driver->put(store, item, source, err);
 }
 
 struct bytes {
@@ -247,7 +247,7 @@ bool cl_blob_put_bytes(struct cl_blob_store *store, struct cl_blob_item *item, c
 
 bool cl_blob_delete(struct cl_blob_store *store, const char *name, struct cl_err *err)
 {
-    return check_name(store, name, err) && store->driver->remove(store, name, err);
+    return cl_blob_check(store, name, err) && store->driver->remove(store, name, err);
 }
 
 bool cl_blob_delete_all(struct cl_blob_store *store, const char *prefix, size_t *count,

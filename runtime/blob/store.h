@@ -30,6 +30,9 @@ enum {
     CL_BLOB_MD5_BYTES = 16,
 };
 
+/* The size of a blob to be put whose source alone knows where it ends. */
+#define CL_BLOB_SIZE_UNKNOWN UINT64_MAX
+
 /* The headers a blob carries besides its bytes. X(enumerator, header, x-ms-blob-… header) */
 #define CL_BLOB_HEADERS(X)                                                                         \
     X(CL_BLOB_CONTENT_TYPE, "Content-Type")                                                        \
@@ -116,9 +119,9 @@ struct cl_blob_driver {
                                    struct cl_err *err);
     long (*read)(struct cl_blob_reader *reader, void *bytes, size_t n, struct cl_err *err);
     void (*close)(struct cl_blob_reader *reader);
-    /* Writes item->size bytes with the item's headers and metadata, all or nothing; fills
-     * item->etag and item->md5. An MD5 that was known before must be the content's (class
-     * transient, code E_BLOB_DIGEST). */
+    /* Writes item->size bytes (CL_BLOB_SIZE_UNKNOWN: as many as there are; size is then filled in)
+     * with the item's headers and metadata, all or nothing; fills item->etag and item->md5. An MD5
+     * that was known before must be the content's (class transient, code E_BLOB_DIGEST). */
     bool (*put)(struct cl_blob_store *store, struct cl_blob_item *item,
                 const struct cl_blob_source *source, struct cl_err *err);
     /* Deletes it; one that is not there is fine. */
@@ -149,6 +152,9 @@ struct cl_blob_store *cl_blob_open(const char *url, const struct cl_blob_options
 struct cl_blob_store *cl_blob_clone(const struct cl_blob_store *store, struct cl_job *job,
                                     struct cl_err *err);
 void cl_blob_free(struct cl_blob_store *store); /* NULL is fine */
+
+/* May a blob be called that? Due before calling a driver's own functions. */
+bool cl_blob_check(const struct cl_blob_store *store, const char *name, struct cl_err *err);
 
 bool cl_blob_list(struct cl_blob_store *store, const char *prefix, struct cl_blob_items *items,
                   struct cl_err *err);
