@@ -45,6 +45,11 @@ static void free_secret(char *s)
 static void free_op(void *arg)
 {
     struct op *op = arg;
+    if (op->spec.key) {
+        explicit_bzero(op->spec.key, CL_BACKUP_KEY_BYTES);
+    }
+    free(op->spec.key);
+    cl_blob_free(op->spec.store);
     free_secret(op->spec.source);
     free_secret(op->spec.target);
     free(op->spec.archive);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "blob/store.h"
 #include "loop/job.h"
 #include "mask/mask.h"
 
@@ -26,14 +27,20 @@ enum {
     CL_BACKUP_JOBS_DEFAULT = 2,
     CL_KEEP_SNAPSHOT_S_DEFAULT = 15 * 60,
     CL_BACKUP_WARNINGS_MAX = 32,
+    CL_BACKUP_LEVEL_DEFAULT = 1, /* of zstd: the server, not the disk, is what a backup waits for */
+    CL_BACKUP_LEVEL_MAX = 19,
+    CL_BACKUP_KEY_BYTES = 32,
     CL_BACKUP_DIFFERENCES_MAX = 1000, /* kept; all are counted */
 };
 
 /* What to do. Owned by the caller, lent for the call; unused members stay zero. */
 struct cl_backup_spec {
-    char *source;     /* libpq connection string, password included */
-    char *target;     /* same */
-    char *archive;    /* folder */
+    char *source;                /* libpq connection string, password included */
+    char *target;                /* same */
+    char *archive;               /* folder, or URL of a store that needs no credentials */
+    struct cl_blob_store *store; /* the store at that URL, with its credentials; may be NULL */
+    uint8_t *key;     /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
+    int level;        /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
     char **exclude;   /* n_exclude times "schema.table": the table is made, its rows never read */
     size_t n_exclude; /* entries of exclude */
     struct cl_mask *mask; /* NULL: nothing is masked */
@@ -60,6 +67,7 @@ struct cl_backup_summary {
     uint64_t stored_bytes;                    /* of data files, compressed; archives only */
     double seconds;                           /* wall clock */
     struct cl_mask_tally tally;               /* what the mask did */
+    char checksum[65];                        /* SHA-256 of the archive's manifest, "" without */
     char snapshot[64];                        /* the exported snapshot's name, "" without one */
     char *warnings[CL_BACKUP_WARNINGS_MAX];   /* n_warnings lines for the operator */
     size_t n_warnings;                        /* entries in use */

@@ -78,6 +78,7 @@ static bool judge(struct cl_comparison *all, struct cl_err *err)
 static bool sum_up(struct cl_comparison *all, struct cl_err *err)
 {
     struct cl_readings readings = {.run = all->run,
+                                   .archive = &all->archive,
                                    .target_snapshot = all->target.snapshot,
                                    .source_snapshot =
                                        all->run->spec->archive ? NULL : all->source.snapshot};
@@ -107,8 +108,9 @@ static bool open_source(struct cl_comparison *all, struct cl_err *err)
 {
     const struct cl_backup_spec *spec = all->run->spec;
     if (spec->archive) {
-        return cl_archive_open(&all->manifest, spec->archive, err) &&
-               cl_archive_check_files(&all->manifest, spec->archive, err);
+        return cl_archive_open(&all->archive, &all->manifest, spec, cl_watch_job(all->run->watch),
+                               err) &&
+               cl_archive_check_files(&all->archive, &all->manifest, err);
     }
     return cl_keeper_open(&all->source, all->run->watch, "source", spec->source, err) &&
            cl_catalog_load(&all->source_tables, all->source.link.conn, err) &&
@@ -138,6 +140,7 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_keeper_close(&all.target);
     cl_keeper_close(&all.source);
     cl_manifest_fini(&all.manifest);
+    cl_archive_close(&all.archive);
     cl_catalog_fini(&all.source_tables);
     cl_catalog_fini(&all.target_tables);
     return cl_run_end(&run, ok, err);

@@ -25,6 +25,7 @@ struct cl_comparison {
     struct cl_keeper target;         /* of the copy */
     struct cl_catalog source_tables; /* empty comparing an archive */
     struct cl_catalog target_tables; /* what the copy has */
+    struct cl_archive archive;       /* closed comparing databases */
     struct cl_manifest manifest;     /* empty comparing databases */
     struct cl_pair *pairs;           /* n_pairs; the tables of the source */
     size_t n_pairs;                  /* entries of pairs */

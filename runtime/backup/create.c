@@ -1,10 +1,7 @@
 /* source -> archive. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "archive.h"
 #include "base/clock.h"
@@ -14,7 +11,7 @@
 struct archivist {
     struct cl_run *run;           /* borrowed */
     struct cl_manifest *manifest; /* borrowed; item i is its file i */
-    const char *folder;           /* the archive's, while it is written */
+    struct cl_archive *archive;   /* borrowed */
     const char *snapshot;         /* borrowed */
     struct cl_link reader;        /* the worker's own */
 };
@@ -51,7 +48,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
     struct cl_checksum sum = {0};
-    struct cl_file_sink *sink = cl_file_sink_open(archivist->folder, file, err);
+    struct cl_file_sink *sink = cl_file_sink_open(archivist->archive, file, err);
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
@@ -67,7 +64,8 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     return ok;
 }
 
-static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog, struct cl_err *err)
+static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog, bool sealed,
+                        struct cl_err *err)
 {
     size_t n_matviews = (size_t)PQntuples(catalog->matviews);
     m->tables = calloc(catalog->n_tables + 1, sizeof *m->tables);
@@ -86,7 +84,7 @@ static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
         } else {
             struct cl_archived *a = &m->tables[m->n_tables++];
             a->table = *table;
-            if (!cl_manifest_name_files(a, m->n_tables, 1, err)) {
+            if (!cl_manifest_name_files(a, m->n_tables, 1, sealed, err)) {
                 return false;
             }
         }
@@ -101,32 +99,24 @@ static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
 }
 
 static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct cl_tools *tools,
-                        const char *folder, struct cl_err *err)
+                        struct cl_archive *archive, struct cl_err *err)
 {
-    char *file = cl_path_join(folder, CL_SCHEMA_FILE);
-    if (!file) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-    }
+    char *folder = cl_run_scratch(err);
+    char *file = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
+    bool ok = (file || (folder && cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory"))) &&
+              cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
+              cl_archive_put_schema(archive, m, file, err);
     m->pg_dump = tools->major;
-    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* pg_dump keeps the mode */
-    bool ok = fd >= 0 || cl_fail_errno(err, errno, "cannot write %s", file);
-    if (fd >= 0) {
-        close(fd);
-    }
-    ok = ok && cl_schema_dump(tools, run->watch, run->spec->source, m->snapshot, file, err) &&
-         cl_file_sha256(file, m->schema_sha256, &m->schema_bytes, err);
-    if (!ok && !strstr(err->message, file)) {
-        cl_err_context(err, "writing %s", file);
-    }
     free(file);
+    cl_run_scratch_end(folder);
     return ok;
 }
 
-static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest, const char *folder,
+static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest, struct cl_archive *archive,
                       struct cl_err *err)
 {
     struct archivist model = {
-        .run = run, .manifest = manifest, .folder = folder, .snapshot = manifest->snapshot};
+        .run = run, .manifest = manifest, .archive = archive, .snapshot = manifest->snapshot};
     struct cl_crew crew = {.n_items = manifest->n_files,
                            .jobs = run->jobs,
                            .arg = &model,
@@ -140,30 +130,32 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err)
 {
     struct cl_run run;
-    struct cl_archive archive = {.lock = -1};
+    struct cl_archive archive = {0};
     struct cl_keeper keeper = {0};
     struct cl_catalog catalog = {0};
     struct cl_manifest manifest = {0};
     struct cl_tools tools;
     cl_clock_iso(cl_clock_wall_ms(), manifest.started);
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
-              cl_archive_begin(&archive, spec->archive, err) &&
+              cl_archive_begin(&archive, spec, job, err) &&
               cl_run_open_source(&run, &keeper, err) &&
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err);
     if (ok) {
         manifest.source = keeper.identity;
         snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
-        ok = list_tables(&manifest, &catalog, err) &&
+        ok = list_tables(&manifest, &catalog, archive.sealed, err) &&
              cl_keeper_large_objects(&keeper, &manifest.large_objects, err) &&
-             dump_schema(&run, &manifest, &tools, archive.work, err) &&
-             copy_rows(&run, &manifest, archive.work, err);
+             dump_schema(&run, &manifest, &tools, &archive, err) &&
+             copy_rows(&run, &manifest, &archive, err);
     }
     if (ok) {
         cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
+        manifest.level = archive.level;
         ok = cl_archive_publish(&archive, &manifest, err);
+        memcpy(summary->checksum, archive.checksum, sizeof summary->checksum);
     }
-    cl_archive_end(&archive);
+    cl_archive_close(&archive);
     cl_keeper_close(&keeper);
     cl_manifest_fini(&manifest);
     cl_catalog_fini(&catalog);

@@ -1,46 +1,27 @@
-/* The data files of an archive: COPY data in one zstd frame, with a checksum over the file. */
-#include <errno.h>
-#include <fcntl.h>
+/* The data files of an archive: COPY data in one zstd frame, stored as stored.h says. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <zstd.h>
 
 #include "archive.h"
-#include "base/hash.h"
 
-/* Level 1: the server, not the disk, is what a backup waits for. */
-enum { ZSTD_LEVEL = 1 };
+enum { WINDOW_LOG_MAX = 27 }; /* 128 MiB: what zstd -d takes without being asked */
+
+static bool no_memory(struct cl_err *err)
+{
+    return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+}
 
 struct cl_file_sink {
-    struct cl_sink base;          /* first */
-    struct cl_data_file *entry;   /* the caller's; filled by finish */
-    char *path;                   /* for messages */
-    int fd;                       /* -1: closed */
-    ZSTD_CCtx *zstd;              /* one frame */
-    struct cl_sha256_stream *sha; /* over what is written */
-    char *out;                    /* out_bytes of compressed data */
-    size_t out_bytes;             /* ZSTD_CStreamOutSize() */
-    uint64_t bytes;               /* written */
-    uint64_t raw_bytes;           /* taken */
+    struct cl_sink base;           /* first */
+    struct cl_data_file *entry;    /* the caller's; filled by finish */
+    struct cl_stored_writer *file; /* owned */
+    ZSTD_CCtx *zstd;               /* one frame */
+    char *out;                     /* out_bytes of compressed data */
+    size_t out_bytes;              /* ZSTD_CStreamOutSize() */
+    uint64_t raw_bytes;            /* taken */
 };
-
-static bool write_all(struct cl_file_sink *sink, size_t n, struct cl_err *err)
-{
-    const char *p = sink->out;
-    cl_sha256_add(sink->sha, p, n);
-    sink->bytes += n;
-    while (n > 0) {
-        ssize_t wrote = write(sink->fd, p, n);
-        if (wrote < 0 && errno != EINTR) {
-            return cl_fail_errno(err, errno, "cannot write %s", sink->path);
-        }
-        p += wrote > 0 ? wrote : 0;
-        n -= wrote > 0 ? (size_t)wrote : 0;
-    }
-    return true;
-}
 
 static bool compress(struct cl_file_sink *sink, const char *bytes, size_t n,
                      ZSTD_EndDirective directive, struct cl_err *err)
@@ -51,9 +32,10 @@ static bool compress(struct cl_file_sink *sink, const char *bytes, size_t n,
         ZSTD_outBuffer out = {sink->out, sink->out_bytes, 0};
         left = ZSTD_compressStream2(sink->zstd, &out, &in, directive);
         if (ZSTD_isError(left)) {
-            return cl_fail(err, CL_BUG, "E_ZSTD", "%s: %s", sink->path, ZSTD_getErrorName(left));
+            return cl_fail(err, CL_BUG, "E_ZSTD", "%s: %s", sink->entry->file,
+                           ZSTD_getErrorName(left));
         }
-        if (!write_all(sink, out.pos, err)) {
+        if (!cl_stored_write(sink->file, sink->out, out.pos, err)) {
             return false;
         }
     } while (directive == ZSTD_e_end ? left > 0 : in.pos < in.size);
@@ -70,54 +52,42 @@ static bool file_put(struct cl_sink *base, const char *bytes, size_t n, struct c
 static bool file_finish(struct cl_sink *base, struct cl_err *err)
 {
     struct cl_file_sink *sink = (struct cl_file_sink *)base;
-    uint8_t digest[CL_SHA256_BYTES];
-    if (!compress(sink, "", 0, ZSTD_e_end, err)) {
+    struct cl_stored stored;
+    if (!compress(sink, "", 0, ZSTD_e_end, err) || !cl_stored_finish(sink->file, &stored, err)) {
         return false;
     }
-    int rc = fsync(sink->fd);
-    int saved = errno;
-    close(sink->fd);
-    sink->fd = -1;
-    if (rc != 0) {
-        return cl_fail_errno(err, saved, "cannot write %s", sink->path);
-    }
-    cl_sha256_end(sink->sha, digest);
-    cl_hex(digest, sizeof digest, sink->entry->sha256);
-    sink->entry->bytes = sink->bytes;
+    memcpy(sink->entry->sha256, stored.sha256, sizeof sink->entry->sha256);
+    sink->entry->bytes = stored.bytes;
     sink->entry->raw_bytes = sink->raw_bytes;
     return true;
 }
 
-struct cl_file_sink *cl_file_sink_open(const char *folder, struct cl_data_file *entry,
+struct cl_file_sink *cl_file_sink_open(struct cl_archive *archive, struct cl_data_file *file,
                                        struct cl_err *err)
 {
     struct cl_file_sink *sink = calloc(1, sizeof *sink);
     if (!sink) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        no_memory(err);
         return NULL;
     }
     sink->base.put = file_put;
     sink->base.finish = file_finish;
     sink->base.rows = CL_ROWS_UNKNOWN;
-    sink->entry = entry;
-    sink->path = cl_path_join(folder, entry->file);
+    sink->entry = file;
     sink->out_bytes = ZSTD_CStreamOutSize();
     sink->out = malloc(sink->out_bytes);
     sink->zstd = ZSTD_createCCtx();
-    sink->sha = cl_sha256_new();
-    sink->fd = -1;
-    if (!sink->path || !sink->out || !sink->zstd || !sink->sha) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    if (!sink->out || !sink->zstd) {
+        no_memory(err);
         goto failed;
     }
-    ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+    ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_compressionLevel, archive->level);
     ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_checksumFlag, 1);
-    sink->fd = open(sink->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (sink->fd < 0) {
-        cl_fail_errno(err, errno, "cannot write %s", sink->path);
-        goto failed;
+    sink->file =
+        cl_stored_create(archive->place, archive->sealed ? &archive->seal : NULL, file->file, err);
+    if (sink->file) {
+        return sink;
     }
-    return sink;
 failed:
     cl_file_sink_close(sink);
     return NULL;
@@ -133,32 +103,23 @@ void cl_file_sink_close(struct cl_file_sink *sink)
     if (!sink) {
         return;
     }
-    if (sink->fd >= 0) {
-        close(sink->fd);
-    }
+    cl_stored_close_writer(sink->file);
     ZSTD_freeCCtx(sink->zstd);
-    cl_sha256_free(sink->sha);
     free(sink->out);
-    free(sink->path);
     free(sink);
 }
 
 struct cl_file_source {
     struct cl_source base;            /* first */
     const struct cl_data_file *entry; /* the caller's: what the manifest says */
-    char *path;                       /* for messages */
-    int fd;                           /* -1: closed */
+    struct cl_stored_reader *file;    /* owned */
     ZSTD_DCtx *zstd;                  /* one frame */
-    struct cl_sha256_stream *sha;     /* over what is read */
-    char *in;                         /* compressed bytes */
-    size_t in_bytes;                  /* ZSTD_DStreamInSize() */
-    ZSTD_inBuffer pending;            /* of them, not yet decompressed */
+    ZSTD_inBuffer pending;            /* bytes of the file, not yet decompressed */
     char *out;                        /* a chunk */
     size_t out_bytes;                 /* ZSTD_DStreamOutSize() */
     size_t frame;                     /* 0: at the end of a frame */
     bool eof;                         /* all of the file was read */
     bool full;                        /* the decoder may hold more output for the same input */
-    uint64_t bytes;                   /* read */
     uint64_t raw_bytes;               /* given */
 };
 
@@ -170,33 +131,32 @@ static bool altered(const struct cl_file_source *source, const char *how, struct
 
 static bool refill(struct cl_file_source *source, struct cl_err *err)
 {
-    ssize_t n;
-    do {
-        n = read(source->fd, source->in, source->in_bytes);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        return cl_fail_errno(err, errno, "cannot read %s", source->path);
+    const char *bytes;
+    size_t n;
+    if (!cl_stored_read(source->file, &bytes, &n, err)) {
+        return false;
     }
     source->eof = n == 0;
-    source->bytes += (size_t)n;
-    cl_sha256_add(source->sha, source->in, (size_t)n);
-    source->pending = (ZSTD_inBuffer){source->in, (size_t)n, 0};
+    source->pending = (ZSTD_inBuffer){bytes, n, 0};
     return true;
+}
+
+static bool check_stored(struct cl_stored_reader *reader, const struct cl_data_file *entry,
+                         struct cl_err *err)
+{
+    struct cl_stored stored = {.bytes = entry->bytes};
+    memcpy(stored.sha256, entry->sha256, sizeof stored.sha256);
+    return cl_stored_check(reader, &stored, err);
 }
 
 /* The whole file has passed: is it the one the manifest speaks of? */
 static bool judge(struct cl_file_source *source, struct cl_err *err)
 {
-    uint8_t digest[CL_SHA256_BYTES];
-    char hex[CL_SHA256_HEX_BYTES];
-    cl_sha256_end(source->sha, digest);
-    cl_hex(digest, sizeof digest, hex);
-    if (source->frame != 0 || source->bytes < source->entry->bytes) {
-        return cl_fail(err, CL_INVALID, "E_ARCHIVE_TRUNCATED", "%s is truncated",
-                       source->entry->file);
+    if (!check_stored(source->file, source->entry, err)) {
+        return false;
     }
-    if (strcmp(hex, source->entry->sha256) != 0) {
-        return altered(source, "its checksum differs", err);
+    if (source->frame != 0) {
+        return altered(source, "it ends in the middle", err);
     }
     if (source->raw_bytes != source->entry->raw_bytes) {
         return altered(source, "it holds another number of bytes", err);
@@ -229,40 +189,31 @@ static bool file_next(struct cl_source *base, const char **bytes, size_t *n, str
     return out.pos > 0 || judge(source, err);
 }
 
-struct cl_file_source *cl_file_source_open(const char *folder, const struct cl_data_file *entry,
-                                           struct cl_err *err)
+struct cl_file_source *cl_file_source_open(struct cl_archive *archive,
+                                           const struct cl_data_file *file, struct cl_err *err)
 {
     struct cl_file_source *source = calloc(1, sizeof *source);
     if (!source) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        no_memory(err);
         return NULL;
     }
     source->base.next = file_next;
     source->base.rows = CL_ROWS_UNKNOWN;
-    source->entry = entry;
+    source->entry = file;
     source->frame = 1;
-    source->path = cl_path_join(folder, entry->file);
-    source->in_bytes = ZSTD_DStreamInSize();
-    source->in = malloc(source->in_bytes);
     source->out_bytes = ZSTD_DStreamOutSize();
     source->out = malloc(source->out_bytes);
     source->zstd = ZSTD_createDCtx();
-    source->sha = cl_sha256_new();
-    source->fd = -1;
-    if (!source->path || !source->in || !source->out || !source->zstd || !source->sha) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    if (!source->out || !source->zstd) {
+        no_memory(err);
         goto failed;
     }
-    source->fd = open(source->path, O_RDONLY | O_CLOEXEC);
-    if (source->fd < 0 && errno == ENOENT) {
-        cl_fail(err, CL_INVALID, "E_ARCHIVE_MISSING", "the archive lacks %s", entry->file);
-        goto failed;
+    ZSTD_DCtx_setParameter(source->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    source->file =
+        cl_stored_open(archive->place, archive->sealed ? &archive->seal : NULL, file->file, err);
+    if (source->file) {
+        return source;
     }
-    if (source->fd < 0) {
-        cl_fail_errno(err, errno, "cannot read %s", source->path);
-        goto failed;
-    }
-    return source;
 failed:
     cl_file_source_close(source);
     return NULL;
@@ -278,13 +229,17 @@ void cl_file_source_close(struct cl_file_source *source)
     if (!source) {
         return;
     }
-    if (source->fd >= 0) {
-        close(source->fd);
-    }
+    cl_stored_close_reader(source->file);
     ZSTD_freeDCtx(source->zstd);
-    cl_sha256_free(source->sha);
-    free(source->in);
     free(source->out);
-    free(source->path);
     free(source);
+}
+
+bool cl_archive_check_data(struct cl_archive *archive, const struct cl_data_file *file,
+                           struct cl_err *err)
+{
+    struct cl_stored_reader *reader = cl_stored_open(archive->place, NULL, file->file, err);
+    bool ok = reader && check_stored(reader, file, err);
+    cl_stored_close_reader(reader);
+    return ok;
 }

@@ -12,7 +12,7 @@ static bool no_memory(struct cl_err *err)
     return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading a manifest");
 }
 
-bool cl_manifest_name_files(struct cl_archived *a, size_t number, size_t n_files,
+bool cl_manifest_name_files(struct cl_archived *a, size_t number, size_t n_files, bool sealed,
                             struct cl_err *err)
 {
     char label[LABEL_BYTES];
@@ -33,8 +33,13 @@ bool cl_manifest_name_files(struct cl_archived *a, size_t number, size_t n_files
         if (n_files > 1) {
             snprintf(which, sizeof which, ".%02zu", i);
         }
-        snprintf(a->files[i].file, sizeof a->files[i].file, CL_DATA_FOLDER "/%04zu_%s%s.%s.zst",
-                 number, label, which, a->table.format == CL_COPY_BINARY ? "bin" : "copy");
+        if (sealed) {
+            snprintf(a->files[i].file, sizeof a->files[i].file, CL_DATA_FOLDER "/%04zu%s.enc",
+                     number, which);
+        } else {
+            snprintf(a->files[i].file, sizeof a->files[i].file, CL_DATA_FOLDER "/%04zu_%s%s.%s.zst",
+                     number, label, which, a->table.format == CL_COPY_BINARY ? "bin" : "copy");
+        }
     }
     return true;
 }
@@ -133,6 +138,7 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
     put_string(out, ",\n  \"started\": ", m->started);
     put_string(out, ",\n  \"finished\": ", m->finished);
     cl_buf_addf(out, ",\n  \"large_objects\": %llu,\n", (unsigned long long)m->large_objects);
+    cl_buf_addf(out, "  \"compression\": {\"method\": \"zstd\", \"level\": %d},\n", m->level);
     put_string(out, "  \"schema\": {\"file\": ", CL_SCHEMA_FILE);
     cl_buf_addf(out, ", \"bytes\": %llu", (unsigned long long)m->schema_bytes);
     put_string(out, ", \"sha256\": ", m->schema_sha256);
@@ -351,6 +357,24 @@ static void read_header(struct reader *in, struct cl_manifest *m)
     m->schema_bytes = (uint64_t)get_integer(in, schema, "bytes");
     copy_text(m->schema_sha256, sizeof m->schema_sha256, get_string(in, schema, "sha256"));
     m->pg_dump = (int)get_integer(in, schema, "pg_dump");
+    if (in->version > 1) {
+        m->level =
+            (int)get_integer(in, cl_json_get(m->json, "compression", CL_JSON_OBJECT), "level");
+    }
+}
+
+bool cl_manifest_version(const struct cl_json *root, struct cl_err *err)
+{
+    const struct cl_json *v = cl_json_get(root, "format_version", CL_JSON_INTEGER);
+    if (!v) {
+        return cl_fail(err, CL_INVALID, "E_MANIFEST",
+                       CL_MANIFEST_FILE ": 'format_version' is missing or wrong");
+    }
+    return (v->integer >= CL_ARCHIVE_VERSION_MIN && v->integer <= CL_ARCHIVE_VERSION) ||
+           cl_fail(err, CL_INVALID, "E_ARCHIVE_VERSION",
+                   CL_MANIFEST_FILE
+                   ": the archive has format version %lld; this cloner reads %d to %d",
+                   (long long)v->integer, CL_ARCHIVE_VERSION_MIN, CL_ARCHIVE_VERSION);
 }
 
 bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct cl_err *err)
@@ -361,13 +385,10 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
     if (!m->json) {
         return cl_err_context(err, CL_MANIFEST_FILE);
     }
-    in.version = get_integer(&in, m->json, "format_version");
-    if (!in.missing && (in.version < CL_ARCHIVE_VERSION_MIN || in.version > CL_ARCHIVE_VERSION)) {
-        return cl_fail(err, CL_INVALID, "E_ARCHIVE_VERSION",
-                       CL_MANIFEST_FILE
-                       ": the archive has format version %lld; this cloner reads %d to %d",
-                       (long long)in.version, CL_ARCHIVE_VERSION_MIN, CL_ARCHIVE_VERSION);
+    if (!cl_manifest_version(m->json, err)) {
+        return false;
     }
+    in.version = get_integer(&in, m->json, "format_version");
     read_header(&in, m);
     if (!read_tables(&in, m, err) || !read_sequences(&in, m, err)) {
         return false;

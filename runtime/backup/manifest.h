@@ -22,7 +22,9 @@ enum {
 
 #define CL_MANIFEST_FILE "manifest.json"
 #define CL_MANIFEST_SUM_FILE "manifest.json.sha256"
+#define CL_MANIFEST_SEALED_FILE "manifest.enc" /* the manifest of an encrypted archive */
 #define CL_SCHEMA_FILE "schema.dump"
+#define CL_SCHEMA_SEALED_FILE "schema.enc"
 #define CL_DATA_FOLDER "data"
 
 /* One data file. */
@@ -65,14 +67,17 @@ struct cl_manifest {
     char schema_sha256[CL_SHA256_HEX_BYTES]; /* same */
     int pg_dump;                             /* major version that wrote it */
     uint64_t large_objects;                  /* in the source, not in the archive */
+    int level;                               /* of zstd; 0: not known */
+    bool sealed;                             /* the archive is encrypted: not in the manifest */
     struct cl_json *json;      /* what the strings point into, when parsed; NULL when built */
     struct cl_column *columns; /* one block, when parsed */
 };
 
 /* Gives a table its n_files files and their names: data/0001_crm7.person.bin.zst, with a number of
- * the file before ".bin" when there are several. number: of the table in the archive, from 1. */
+ * the file before ".bin" when there are several; sealed: data/0001.enc. number: of the table in the
+ * archive, from 1. */
 bool cl_manifest_name_files(struct cl_archived *archived, size_t number, size_t n_files,
-                            struct cl_err *err);
+                            bool sealed, struct cl_err *err);
 
 /* Fills manifest->files; due when all tables have theirs, done by parsing. */
 bool cl_manifest_list_files(struct cl_manifest *manifest, struct cl_err *err);
@@ -88,6 +93,9 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *manifest);
  * elsewhere. */
 bool cl_manifest_parse(struct cl_manifest *manifest, const char *text, size_t n,
                        struct cl_err *err);
+/* Is its format_version one we read? Code E_ARCHIVE_VERSION. */
+bool cl_manifest_version(const struct cl_json *root, struct cl_err *err);
+
 void cl_manifest_fini(struct cl_manifest *manifest);
 
 #endif

@@ -119,7 +119,7 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
     struct cl_transform t = {0};
     bool ok = cl_transform_init(&t, reading->mask, reading->table, reading->format, err);
     if (ok && reading->file) {
-        file = cl_file_source_open(reader->all->run->spec->archive, reading->file, err);
+        file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
         ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table,

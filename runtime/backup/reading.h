@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive.h"
 #include "checksum.h"
 #include "manifest.h"
 #include "run.h"
@@ -40,6 +41,7 @@ struct cl_reading {
 
 struct cl_readings {
     struct cl_run *run;          /* borrowed */
+    struct cl_archive *archive;  /* of the readings that have a file; borrowed */
     const char *source_snapshot; /* NULL: there is no source, or it is an archive */
     const char *target_snapshot; /* NULL: no reading is of the target */
     struct cl_reading *list;     /* n; the caller's. Put in the order of their size */

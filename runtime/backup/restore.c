@@ -12,6 +12,7 @@
 struct restorer {
     struct cl_run *run;                 /* borrowed */
     const struct cl_manifest *manifest; /* borrowed; item i is its table i */
+    struct cl_archive *archive;         /* borrowed */
     const struct cl_plan *plan;         /* borrowed; the same tables as the target has them */
     struct cl_proof *proof;             /* borrowed */
     struct cl_link writer;              /* the worker's own */
@@ -40,20 +41,14 @@ static void *hire(void *arg, struct cl_err *err)
 }
 
 /* A damaged file often fails as a bad value first: say what is behind it. */
-static void look_again(const struct cl_run *run, const struct cl_data_file *file,
+static void look_again(struct cl_archive *archive, const struct cl_data_file *file,
                        struct cl_err *err)
 {
-    char hex[CL_SHA256_HEX_BYTES];
-    uint64_t bytes;
-    if (err->class != CL_INVALID || strncmp(err->code, "E_ARCHIVE", strlen("E_ARCHIVE")) == 0) {
-        return;
+    struct cl_err found;
+    if (err->class == CL_INVALID && strncmp(err->code, "E_ARCHIVE", strlen("E_ARCHIVE")) != 0 &&
+        !cl_archive_check_data(archive, file, &found) && found.class == CL_INVALID) {
+        *err = found;
     }
-    char *path = cl_path_join(run->spec->archive, file->file);
-    if (path && cl_file_sha256(path, hex, &bytes, NULL) && strcmp(hex, file->sha256) != 0) {
-        cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED", "%s was altered: its checksum differs",
-                file->file);
-    }
-    free(path);
 }
 
 static bool load_file(struct restorer *restorer, const struct cl_table *table,
@@ -61,12 +56,12 @@ static bool load_file(struct restorer *restorer, const struct cl_table *table,
                       struct cl_checksum *sum, struct cl_err *err)
 {
     struct cl_run *run = restorer->run;
-    struct cl_file_source *source = cl_file_source_open(run->spec->archive, file, err);
+    struct cl_file_source *source = cl_file_source_open(restorer->archive, file, err);
     bool ok = source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source),
                                        table, format, file->raw_bytes, file->raw_bytes, sum, err);
     cl_file_source_close(source);
     if (!ok) {
-        look_again(run, file, err);
+        look_again(restorer->archive, file, err);
     }
     return ok;
 }
@@ -113,10 +108,12 @@ static bool make_plan(struct cl_run *run, struct cl_target *target,
     return true;
 }
 
-static bool copy_rows(struct cl_run *run, const struct cl_manifest *manifest,
-                      const struct cl_plan *plan, struct cl_proof *proof, struct cl_err *err)
+static bool copy_rows(struct cl_run *run, struct cl_archive *archive,
+                      const struct cl_manifest *manifest, const struct cl_plan *plan,
+                      struct cl_proof *proof, struct cl_err *err)
 {
-    struct restorer model = {.run = run, .manifest = manifest, .plan = plan, .proof = proof};
+    struct restorer model = {
+        .run = run, .manifest = manifest, .archive = archive, .plan = plan, .proof = proof};
     if (!cl_proof_begin(proof, run, plan->n_tables, err)) {
         return false;
     }
@@ -138,17 +135,11 @@ static bool copy_rows(struct cl_run *run, const struct cl_manifest *manifest,
 
 /* Sizes of all files, and the whole of the schema, before the target is touched; data files are
  * checked while they are read, before what they hold is committed. */
-static bool check_archive(const struct cl_manifest *manifest, const char *path, const char *schema,
-                          struct cl_err *err)
+static bool check_archive(struct cl_archive *archive, const struct cl_manifest *manifest,
+                          const char *schema, struct cl_err *err)
 {
-    char hex[CL_SHA256_HEX_BYTES];
-    uint64_t bytes;
-    if (!cl_archive_check_files(manifest, path, err) || !cl_file_sha256(schema, hex, &bytes, err)) {
-        return false;
-    }
-    return strcmp(hex, manifest->schema_sha256) == 0 ||
-           cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
-                   CL_SCHEMA_FILE " was altered: its checksum differs");
+    return cl_archive_check_files(archive, manifest, err) &&
+           cl_archive_get_schema(archive, manifest, schema, err);
 }
 
 bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
@@ -162,16 +153,19 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_proof proof = {0};
     struct cl_tools tools;
     size_t logins = 0;
-    char *schema = cl_path_join(spec->archive, CL_SCHEMA_FILE);
+    struct cl_archive archive = {0};
+    char *folder = cl_run_scratch(err);
+    char *schema = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
-              cl_archive_open(&manifest, spec->archive, err) && schema &&
-              check_archive(&manifest, spec->archive, schema, err) &&
+              cl_archive_open(&archive, &manifest, spec, job, err) &&
+              (schema || (folder && cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory"))) &&
+              check_archive(&archive, &manifest, schema, err) &&
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
               cl_target_open(&target, &run, &manifest.source, err) &&
               cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema,
                                 &logins, err) &&
               make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
-              copy_rows(&run, &manifest, &plan, &proof, err);
+              copy_rows(&run, &archive, &manifest, &plan, &proof, err);
     if (ok && manifest.large_objects > 0) {
         cl_run_warn(&run, "%llu large objects of the source are not in the archive",
                     (unsigned long long)manifest.large_objects);
@@ -191,6 +185,8 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_plan_fini(&plan);
     cl_catalog_fini(&catalog);
     cl_manifest_fini(&manifest);
+    cl_archive_close(&archive);
     free(schema);
+    cl_run_scratch_end(folder);
     return cl_run_end(&run, ok, err);
 }

@@ -9,6 +9,7 @@
 struct verifier {
     struct cl_run *run;                 /* borrowed */
     const struct cl_manifest *manifest; /* borrowed; item i is its file i */
+    struct cl_archive *archive;         /* borrowed */
 };
 
 static void *hire(void *arg, struct cl_err *err)
@@ -70,7 +71,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     const struct cl_table *table = &filed->of->table;
     const struct cl_data_file *file = filed->file;
     struct cl_rows rows = {0};
-    struct cl_file_source *source = cl_file_source_open(run->spec->archive, file, err);
+    struct cl_file_source *source = cl_file_source_open(verifier->archive, file, err);
     bool ok = source && cl_rows_init(&rows, table->format, table->n_columns, err) &&
               read_rows(run, filed, cl_file_source_base(source), &rows, err);
     if (ok) {
@@ -87,31 +88,18 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     return ok;
 }
 
-static bool check_schema(const struct cl_manifest *manifest, const char *path, struct cl_err *err)
-{
-    char hex[CL_SHA256_HEX_BYTES];
-    uint64_t bytes;
-    char *file = cl_path_join(path, CL_SCHEMA_FILE);
-    bool ok = file && cl_file_sha256(file, hex, &bytes, err);
-    free(file);
-    if (ok && strcmp(hex, manifest->schema_sha256) != 0) {
-        return cl_fail(err, CL_INVALID, "E_ARCHIVE_ALTERED",
-                       CL_SCHEMA_FILE " was altered: its checksum differs");
-    }
-    return ok;
-}
-
 bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err)
 {
     struct cl_run run;
+    struct cl_archive archive = {0};
     struct cl_manifest manifest = {0};
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
-              cl_archive_open(&manifest, spec->archive, err) &&
-              cl_archive_check_files(&manifest, spec->archive, err) &&
-              check_schema(&manifest, spec->archive, err);
+              cl_archive_open(&archive, &manifest, spec, job, err) &&
+              cl_archive_check_files(&archive, &manifest, err) &&
+              cl_archive_get_schema(&archive, &manifest, NULL, err);
     if (ok) {
-        struct verifier verifier = {.run = &run, .manifest = &manifest};
+        struct verifier verifier = {.run = &run, .manifest = &manifest, .archive = &archive};
         struct cl_crew crew = {.n_items = manifest.n_files,
                                .jobs = run.jobs,
                                .arg = &verifier,
@@ -123,9 +111,11 @@ bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
             total += manifest.files[i].file->raw_bytes;
         }
         atomic_store(&run.progress->total, total);
+        memcpy(summary->checksum, archive.checksum, sizeof summary->checksum);
         memcpy(summary->snapshot, manifest.snapshot, sizeof summary->snapshot);
         ok = cl_crew_run(run.watch, &crew, err);
     }
     cl_manifest_fini(&manifest);
+    cl_archive_close(&archive);
     return cl_run_end(&run, ok, err);
 }

@@ -432,11 +432,11 @@ static void a_table_names_its_files(void **state)
     (void)state;
     struct cl_archived a = {.table = {.schema = "crm7", .name = "a/b\n%s"}};
     struct cl_err err;
-    assert_true(cl_manifest_name_files(&a, 12, 1, &err));
+    assert_true(cl_manifest_name_files(&a, 12, 1, false, &err));
     assert_string_equal(a.files[0].file, "data/0012_crm7.a_b__s.copy.zst");
     free(a.files);
     a.table.format = CL_COPY_BINARY;
-    assert_true(cl_manifest_name_files(&a, 1, 2, &err));
+    assert_true(cl_manifest_name_files(&a, 1, 2, false, &err));
     assert_string_equal(a.files[1].file, "data/0001_crm7.a_b__s.01.bin.zst");
     free(a.files);
 }
