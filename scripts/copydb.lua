@@ -20,8 +20,8 @@ local P = require("procedure").new {
   },
   summary = function(run)
     local copied, compared = run:result("copy"), run:result("compare")
-    return ("%d tables, %d rows, %d bytes copied in %.1f s (%d addresses masked), compared in %.1f s"):format(
-      copied.tables, copied.rows, copied.bytes, copied.seconds, copied.masked, compared.seconds)
+    return ("%d tables, %d rows, %d bytes copied in %.1f s (%d addresses masked), %d tables read back and equal")
+      :format(copied.tables, copied.rows, copied.bytes, copied.seconds, copied.masked, compared.tables)
   end,
   preflight = function(ctx)
     backup.preflight { source = ctx.params.source, target = ctx.params.target }
@@ -37,25 +37,22 @@ local function progress(run)
   return function(p) run:progress(p) end
 end
 
-P:step { "copy", title = "Copy schema, rows and indexes", timeout = "48h", retry = { attempts = 1 },
+-- The proof is part of the copying: what passed is added up, so that the source is read only once.
+P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", timeout = "48h",
+  retry = { attempts = 1 },
   run = function(run)
     local done = backup.stream { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, mask = rules(run), progress = progress(run) }
+      jobs = run.params.jobs, mask = rules(run), compare = true, progress = progress(run) }
     for _, warning in ipairs(done.warnings) do run:warn(warning) end
     return done
   end,
 }
 
-P:step { "compare", title = "Compare source and target", timeout = "48h", retry = { attempts = 1 },
+P:step { "compare", title = "Compare source and target",
   run = function(run)
-    local result = backup.compare { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, mask = rules(run), progress = progress(run) }
-    local first = result.differences[1]
-    if first then
-      errors.raise("conflict", "E_DIFFERENT", ("%d tables differ, first %s: %s (%d rows, %d in the copy)")
-        :format(result.n_differences, first.table, first.problem, first.source_rows, first.target_rows))
-    end
-    return { tables = #result.tables, rows = result.rows, seconds = result.seconds }
+    local done = run:result("copy")
+    if not done.compared then errors.raise("bug", "E_NOT_COMPARED", "the copy was not read back") end
+    return { tables = done.compared, rows = done.rows }
   end,
 }
 

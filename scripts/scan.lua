@@ -6,50 +6,21 @@
 -- subdomains may be there; any other is a leak: the places are listed and the exit code is 1.
 local errors = require "errors"
 local json = require "json"
-local log = require "log"
 local mask = require "mask"
-local secret = require "secret"
-local time = require "time"
+local tool = require "tool"
 
-local PROGRESS_MS = 10 * 1000
-
-local given = ... or {}
-
-local function refuse(message)
-  errors.raise("invalid", "E_PARAM", message)
-end
-
-local function read_params()
-  local known = { target = true, allow = true, password = true, jobs = true, format = true }
-  for name in pairs(given) do
-    if not known[name] then refuse(("unknown parameter '%s'"):format(name)) end
-  end
-  if not given.target or given.target == "" then refuse "missing parameter: give target=DSN" end
-  local jobs = math.tointeger(tonumber(given.jobs or "2"))
-  if not jobs or jobs < 1 or jobs > 64 then refuse "parameter jobs: 1 to 64 is needed" end
-  local format = given.format or "text"
-  if format ~= "text" and format ~= "json" then refuse "parameter format: text or json is needed" end
+local function read_params(given)
+  local params = tool.params(given, { target = true, allow = true, password = true, jobs = true,
+    format = true })
+  if not params.target then tool.refuse "missing parameter: give target=DSN" end
   local allow = {}
   for domain in (given.allow or "mailinator.com"):gmatch("[^,%s]+") do allow[#allow + 1] = domain end
-  if #allow == 0 then refuse "parameter allow: a domain, or several with commas between, is needed" end
-  local sink = table.remove(allow, 1)
-  return { jobs = jobs, format = format, rules = mask.rules { sink_domain = sink, allow = allow } }
-end
-
-local function size(bytes)
-  local units, i = { "bytes", "kB", "MB", "GB", "TB" }, 1
-  while bytes >= 1000 and i < #units do bytes, i = bytes / 1000, i + 1 end
-  return (i == 1 and "%d %s" or "%.1f %s"):format(bytes, units[i])
-end
-
-local function progress()
-  local last = time.monotonic()
-  return function(p)
-    if p.total > 0 and time.monotonic() - last >= PROGRESS_MS then
-      last = time.monotonic()
-      log.info(("scanned %s of %s, %d rows"):format(size(p.done), size(p.total), p.rows))
-    end
+  if #allow == 0 then
+    tool.refuse "parameter allow: a domain, or several with commas between, is needed"
   end
+  local sink = table.remove(allow, 1)
+  params.rules = mask.rules { sink_domain = sink, allow = allow }
+  return params
 end
 
 local function column(place)
@@ -58,7 +29,7 @@ end
 
 --- The certificate as people read it.
 local function page(c)
-  local function line(label, text) print(("%-13s %s"):format(label, text)) end
+  local line = tool.line
   line("database", ("%s (oid %s) on system %s, PostgreSQL %s"):format(c.database.name, c.database.oid,
     c.database.system_identifier ~= "" and c.database.system_identifier or "unknown",
     c.database.server_version))
@@ -66,7 +37,7 @@ local function page(c)
   line("may be there", table.concat({ c.rules.sink_domain, table.unpack(c.rules.allow) }, ", "))
   line("rules", "sha256 " .. c.rules.hash)
   line("scanned", ("%d tables, %d columns, %d rows, %d values, %s in %.1f s"):format(c.scanned.tables,
-    c.scanned.columns, c.scanned.rows, c.scanned.values, size(c.scanned.bytes), c.seconds))
+    c.scanned.columns, c.scanned.rows, c.scanned.values, tool.size(c.scanned.bytes), c.seconds))
   for _, gap in ipairs(c.not_scanned) do
     line("not scanned", gap.name and ("%s (%s)"):format(gap.name, gap.kind)
       or ("%d %s"):format(gap.count, gap.kind))
@@ -82,10 +53,9 @@ local function page(c)
     :format(c.leaks, #c.places))
 end
 
-local params = read_params()
-local certificate = mask.scan { dsn = given.target,
-  password = given.password and secret(given.password), rules = params.rules, jobs = params.jobs,
-  progress = progress() }
+local params = read_params(... or {})
+local certificate = mask.scan { dsn = params.target, password = tool.password(params.password),
+  rules = params.rules, jobs = params.jobs, progress = tool.progress "scanned" }
 
 if params.format == "json" then
   print(json.encode(certificate, { pretty = true }))
