@@ -206,6 +206,43 @@ static void fill_resume(lua_State *L, struct cl_backup_spec *spec)
     spec->keep_snapshot_s = (int)keep_s;
 }
 
+/* leave = {"owners", …} -> a mask of CL_LEAVE_… */
+static unsigned read_leave(lua_State *L)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } names[] = {
+        {"owners", CL_LEAVE_OWNERS},
+        {"privileges", CL_LEAVE_PRIVILEGES},
+        {"publications", CL_LEAVE_PUBLICATIONS},
+        {"subscriptions", CL_LEAVE_SUBSCRIPTIONS},
+        {"user_mappings", CL_LEAVE_USER_MAPPINGS},
+        {"tablespaces", CL_LEAVE_TABLESPACES},
+        {"large_objects", CL_LEAVE_LARGE_OBJECTS},
+    };
+    unsigned leave = 0;
+    if (lua_getfield(L, 2, "leave") == LUA_TNIL) {
+        return leave;
+    }
+    luaL_argcheck(L, lua_istable(L, -1), 2, "leave must be a list of names");
+    size_t n = lua_rawlen(L, -1);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = 0;
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        const char *name = lua_tostring(L, -1);
+        while (at < sizeof names / sizeof *names && (!name || strcmp(names[at].name, name) != 0)) {
+            at++;
+        }
+        if (at == sizeof names / sizeof *names) {
+            luaL_error(L, "backup: leave has no '%s'", name ? name : luaL_typename(L, -1));
+        }
+        leave |= names[at].bit;
+        lua_pop(L, 1);
+    }
+    return leave;
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -234,6 +271,11 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     spec->jobs = (int)jobs;
     lua_getfield(L, 2, "compare");
     spec->compare = lua_toboolean(L, -1);
+    lua_getfield(L, 2, "part_bytes");
+    lua_Integer part_bytes = luaL_optinteger(L, -1, 0);
+    luaL_argcheck(L, part_bytes >= 0, 2, "part_bytes must not be negative");
+    spec->part_bytes = (uint64_t)part_bytes;
+    spec->leave = read_leave(L);
     fill_exclude(L, spec);
     fill_resume(L, spec);
 }

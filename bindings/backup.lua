@@ -42,6 +42,7 @@ local function run(verb, options, spec)
   if options.compare ~= nil and type(options.compare) ~= "boolean" then
     error("backup." .. verb .. ": 'compare' must be true or false", 3)
   end
+  spec.leave, spec.part_bytes = options.leave, options.part_bytes
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -94,14 +95,14 @@ local function set(...)
   return names
 end
 
-local CREATE = set("source", "password", "source_password", "to", "jobs", "exclude_data", "resume",
-  "keep_snapshot_s", "progress")
+local CREATE = set("source", "password", "source_password", "to", "jobs", "part_bytes", "exclude_data",
+  "resume", "keep_snapshot_s", "progress")
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
-  "progress", "compare")
+  "leave", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
-  "jobs", "resume", "keep_snapshot_s", "progress", "compare")
+  "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare")
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
   "mask", "exclude_data", "jobs", "progress")

@@ -33,6 +33,11 @@ local NEVER_COPIED = {
   "crm7.user_candidate", "crm7.outbox", "crm7.inbox", "crm7.ms_trashbin", "crm7.mail_in_uidl",
 }
 
+-- What of production's schema stays there: its roles have no business here (step 7 makes the target's),
+-- nothing may flow out of the copy, and it may not sign in where production can.
+local LEFT_BEHIND = { "owners", "privileges", "publications", "subscriptions", "user_mappings",
+  "tablespaces" }
+
 local P = require("procedure").new {
   name = "clone",
   title = "Clone a production tenant to its test environment",
@@ -202,7 +207,7 @@ local function restore_aside(run, admin, target, name)
   local dsn, password = tenant.dsn(run.config, target.cluster, name)
   local rules, from = mask_rules(run), run:result("wait_backup").archive
   local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = NEVER_COPIED, progress = progress(run, "bytes") }
+    exclude_data = NEVER_COPIED, leave = LEFT_BEHIND, progress = progress(run, "bytes") }
   for _, warning in ipairs(done.warnings) do run:warn(warning) end
   local compared = backup.compare { archive = from, target = dsn, password = password, mask = rules,
     exclude_data = NEVER_COPIED }

@@ -16,6 +16,8 @@ local P = require("procedure").new {
     source = { "dsn", help = "the database to copy; only read" },
     target = { "dsn", help = "an existing database without tables" },
     jobs = { "integer", default = 2, min = 1, max = 64, help = "tables copied at once" },
+    leave = { "list", default = {}, help = "what stays behind: owners, privileges, publications, "
+      .. "subscriptions, user_mappings, tablespaces, large_objects" },
     mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
   },
   summary = function(run)
@@ -42,7 +44,8 @@ P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", ti
   retry = { attempts = 1 },
   run = function(run)
     local done = backup.stream { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, mask = rules(run), compare = true, progress = progress(run) }
+      jobs = run.params.jobs, leave = run.params.leave, mask = rules(run), compare = true,
+      progress = progress(run) }
     for _, warning in ipairs(done.warnings) do run:warn(warning) end
     return done
   end,

@@ -33,6 +33,17 @@ enum {
     CL_BACKUP_DIFFERENCES_MAX = 1000, /* kept; all are counted */
 };
 
+/* What a copy may leave behind; everything else is copied. */
+enum cl_leave {
+    CL_LEAVE_OWNERS = 1 << 0,        /* everything belongs to the role that copies */
+    CL_LEAVE_PRIVILEGES = 1 << 1,    /* grants and default privileges */
+    CL_LEAVE_PUBLICATIONS = 1 << 2,  /* */
+    CL_LEAVE_SUBSCRIPTIONS = 1 << 3, /* they are never enabled in a copy */
+    CL_LEAVE_USER_MAPPINGS = 1 << 4, /* the keys to foreign servers */
+    CL_LEAVE_TABLESPACES = 1 << 5,   /* everything is in the database's default one */
+    CL_LEAVE_LARGE_OBJECTS = 1 << 6, /* */
+};
+
 /* What to do. Owned by the caller, lent for the call; unused members stay zero. */
 struct cl_backup_spec {
     char *source;                /* libpq connection string, password included */
@@ -48,6 +59,8 @@ struct cl_backup_spec {
     char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
     int keep_snapshot_s;  /* how long its snapshot waits for a run to come back */
     bool compare;         /* restore, stream: read the copy back; fail unless it is what passed */
+    unsigned leave;       /* CL_LEAVE_… of the schema, when it is restored */
+    uint64_t part_bytes;  /* tables above this are copied in parts of it; 0: what suits the jobs */
 };
 
 /* What compare found about one table, or another object that has a state. */

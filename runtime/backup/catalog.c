@@ -12,10 +12,11 @@ enum {
     TABLES_MAX = 1000000,  /* more are refused */
     NAME_BYTES_MAX = 1024, /* two quoted identifiers of 63 bytes, doubled quotes */
     SQL_BYTES_MAX = 4096,  /* a statement around one name */
+    SEQUENCES_A_QUERY = 100,
 };
 
 /* Columns of tables.sql and columns.sql. */
-enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_CONDITION };
+enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_PAGES, R_HEAP, R_CONDITION };
 enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
 static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
@@ -104,6 +105,8 @@ bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *er
         table->schema = PQgetvalue(r, i, R_SCHEMA);
         table->name = PQgetvalue(r, i, R_NAME);
         table->bytes = strtoull(PQgetvalue(r, i, R_BYTES), NULL, 10);
+        table->pages = strtoull(PQgetvalue(r, i, R_PAGES), NULL, 10);
+        table->heap = *PQgetvalue(r, i, R_HEAP) == 't';
         table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
     }
     if (!add_columns(catalog, err)) {
@@ -135,22 +138,26 @@ bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n
     return true;
 }
 
-/* The state lies in the sequence's own relation; its catalog view hides values not yet called. */
-static bool read_sequence(struct cl_sequence *sequence, PGconn *conn, struct cl_err *err)
+/* The state lies in the sequences' own relations; their catalog view hides values not yet called.
+ * Reads n of them, from the first on. */
+static bool read_sequences(struct cl_sequence *first, size_t n, PGconn *conn, struct cl_err *err)
 {
     struct cl_buf sql;
-    cl_buf_init(&sql, SQL_BYTES_MAX);
-    cl_buf_adds(&sql, "SELECT last_value, is_called FROM ");
-    cl_sql_name(&sql, sequence->schema, sequence->name);
+    cl_buf_init(&sql, SEQUENCES_A_QUERY * SQL_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        cl_buf_addf(&sql, "%sSELECT %zu, last_value, is_called FROM ", i > 0 ? " UNION ALL " : "",
+                    i);
+        cl_sql_name(&sql, first[i].schema, first[i].name);
+    }
     PGresult *r = cl_pg_query(conn, cl_buf_str(&sql), 0, NULL, err);
     cl_buf_fini(&sql);
-    if (!r) {
-        return cl_err_context(err, "sequence %s.%s", sequence->schema, sequence->name);
+    for (int row = 0; r && row < PQntuples(r); row++) {
+        struct cl_sequence *sequence = &first[strtoul(PQgetvalue(r, row, 0), NULL, 10)];
+        sequence->last_value = strtoll(PQgetvalue(r, row, 1), NULL, 10);
+        sequence->is_called = *PQgetvalue(r, row, 2) == 't';
     }
-    sequence->last_value = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
-    sequence->is_called = *PQgetvalue(r, 0, 1) == 't';
     PQclear(r);
-    return true;
+    return r || cl_err_context(err, "reading sequences");
 }
 
 bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
@@ -168,11 +175,13 @@ bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_er
     for (size_t i = 0; i < n; i++) {
         catalog->sequences[i].schema = PQgetvalue(catalog->sequence_rows, (int)i, 0);
         catalog->sequences[i].name = PQgetvalue(catalog->sequence_rows, (int)i, 1);
-        if (!read_sequence(&catalog->sequences[i], conn, err)) {
-            return false;
-        }
     }
-    return true;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i += SEQUENCES_A_QUERY) {
+        size_t some = n - i < SEQUENCES_A_QUERY ? n - i : SEQUENCES_A_QUERY;
+        ok = read_sequences(&catalog->sequences[i], some, conn, err);
+    }
+    return ok;
 }
 
 bool cl_catalog_matviews(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)

@@ -25,6 +25,8 @@ struct cl_table {
     const char *name;           /* borrowed */
     const char *condition;      /* extension configuration: "WHERE …" or ""; NULL: an own table */
     uint64_t bytes;             /* heap and TOAST, as the server counts */
+    uint64_t pages;             /* of the heap */
+    bool heap;                  /* its access method; parts are cut by its pages */
     bool excluded;              /* no row may be read */
     enum cl_copy_format format; /* decided by its columns */
     bool text_like;             /* a column of it is swept */

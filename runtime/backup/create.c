@@ -6,11 +6,13 @@
 #include "archive.h"
 #include "base/clock.h"
 #include "crew.h"
+#include "part.h"
 #include "run.h"
 
 struct archivist {
     struct cl_run *run;           /* borrowed */
     struct cl_manifest *manifest; /* borrowed; item i is its file i */
+    const struct cl_parts *parts; /* borrowed; part i goes into file i */
     struct cl_archive *archive;   /* borrowed */
     const char *snapshot;         /* borrowed */
     struct cl_link reader;        /* the worker's own */
@@ -48,11 +50,13 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
     struct cl_checksum sum = {0};
+    const struct cl_part *part = &archivist->parts->part[item];
     struct cl_file_sink *sink = cl_file_sink_open(archivist->archive, file, err);
     bool ok = sink &&
-              cl_pg_source_open(&source, archivist->reader.conn, &a->table, a->table.format, err) &&
+              cl_pg_source_open(&source, archivist->reader.conn, &a->table, part->where,
+                                a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
-                          a->table.bytes, a->table.bytes, &sum, err);
+                          part->bytes, part->bytes, &sum, err);
     cl_pg_source_close(&source);
     cl_file_sink_close(sink);
     file->rows = sum.rows;
@@ -64,9 +68,11 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     return ok;
 }
 
-static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog, bool sealed,
-                        struct cl_err *err)
+/* Every table's files are its parts. */
+static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
+                        const struct cl_parts *parts, bool sealed, struct cl_err *err)
 {
+    size_t at = 0;
     size_t n_matviews = (size_t)PQntuples(catalog->matviews);
     m->tables = calloc(catalog->n_tables + 1, sizeof *m->tables);
     m->excluded = calloc(2 * catalog->n_tables + 1, sizeof *m->excluded);
@@ -84,9 +90,10 @@ static bool list_tables(struct cl_manifest *m, const struct cl_catalog *catalog,
         } else {
             struct cl_archived *a = &m->tables[m->n_tables++];
             a->table = *table;
-            if (!cl_manifest_name_files(a, m->n_tables, 1, sealed, err)) {
+            if (!cl_manifest_name_files(a, m->n_tables, parts->part[at].of, sealed, err)) {
                 return false;
             }
+            at += parts->part[at].of;
         }
     }
     for (size_t i = 0; i < 2 * n_matviews; i++) {
@@ -112,11 +119,15 @@ static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct 
     return ok;
 }
 
-static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest, struct cl_archive *archive,
-                      struct cl_err *err)
+static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest,
+                      const struct cl_parts *parts, struct cl_archive *archive, struct cl_err *err)
 {
-    struct archivist model = {
-        .run = run, .manifest = manifest, .archive = archive, .snapshot = manifest->snapshot};
+    struct archivist model = {.run = run,
+                              .manifest = manifest,
+                              .parts = parts,
+                              .archive = archive,
+                              .snapshot = manifest->snapshot};
+    atomic_store(&run->progress->parts_total, parts->n);
     struct cl_crew crew = {.n_items = manifest->n_files,
                            .jobs = run->jobs,
                            .arg = &model,
@@ -134,6 +145,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_keeper keeper = {0};
     struct cl_catalog catalog = {0};
     struct cl_manifest manifest = {0};
+    struct cl_parts parts = {0};
     struct cl_tools tools;
     cl_clock_iso(cl_clock_wall_ms(), manifest.started);
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
@@ -144,10 +156,13 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     if (ok) {
         manifest.source = keeper.identity;
         snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
-        ok = list_tables(&manifest, &catalog, archive.sealed, err) &&
+        ok = cl_parts_plan(&parts, catalog.tables, catalog.n_tables, true, run.jobs,
+                           spec->part_bytes, keeper.link.conn, err) &&
+             list_tables(&manifest, &catalog, &parts, archive.sealed, err) &&
+             cl_after_load(&manifest.after, keeper.link.conn, err) &&
              cl_keeper_large_objects(&keeper, &manifest.large_objects, err) &&
              dump_schema(&run, &manifest, &tools, &archive, err) &&
-             copy_rows(&run, &manifest, &archive, err);
+             copy_rows(&run, &manifest, &parts, &archive, err);
     }
     if (ok) {
         cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
@@ -157,6 +172,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     }
     cl_archive_close(&archive);
     cl_keeper_close(&keeper);
+    cl_parts_fini(&parts);
     cl_manifest_fini(&manifest);
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);

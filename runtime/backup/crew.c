@@ -37,17 +37,13 @@ static void worker_main(void *arg)
     }
 }
 
-bool cl_crew_run(struct cl_watch *watch, const struct cl_crew *crew, struct cl_err *err)
+bool cl_crew_threads(struct cl_watch *watch, int jobs, void (*main)(void *arg), void *arg,
+                     struct cl_err *err)
 {
     uv_thread_t threads[CL_BACKUP_JOBS_MAX];
-    struct shift shift = {.crew = crew, .watch = watch};
-    int jobs = crew->jobs < CL_BACKUP_JOBS_MAX ? crew->jobs : CL_BACKUP_JOBS_MAX;
-    if ((size_t)jobs > crew->n_items) {
-        jobs = (int)crew->n_items;
-    }
     int started = 0;
-    while (started < jobs) {
-        int rc = uv_thread_create(&threads[started], worker_main, &shift);
+    while (started < jobs && started < CL_BACKUP_JOBS_MAX) {
+        int rc = uv_thread_create(&threads[started], main, arg);
         if (rc != 0) {
             cl_fail(err, CL_TRANSIENT, uv_err_name(rc), "cannot start a thread: %s",
                     uv_strerror(rc));
@@ -60,4 +56,11 @@ bool cl_crew_run(struct cl_watch *watch, const struct cl_crew *crew, struct cl_e
         uv_thread_join(&threads[i]);
     }
     return cl_watch_check(watch, err);
+}
+
+bool cl_crew_run(struct cl_watch *watch, const struct cl_crew *crew, struct cl_err *err)
+{
+    struct shift shift = {.crew = crew, .watch = watch};
+    int jobs = (size_t)crew->jobs > crew->n_items ? (int)crew->n_items : crew->jobs;
+    return cl_crew_threads(watch, jobs, worker_main, &shift, err);
 }

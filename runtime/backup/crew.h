@@ -18,6 +18,11 @@ struct cl_crew {
     void (*dismiss)(void *worker);
 };
 
+/* Runs main(arg) on `jobs` threads and joins them; false with the first failure they reported to
+ * the watch, or with what kept one from starting. */
+bool cl_crew_threads(struct cl_watch *watch, int jobs, void (*main)(void *arg), void *arg,
+                     struct cl_err *err);
+
 /* Runs all items. The first failure (or a stop request) ends the others soon; false with it. All
  * threads are joined on return. */
 bool cl_crew_run(struct cl_watch *watch, const struct cl_crew *crew, struct cl_err *err);

@@ -126,6 +126,35 @@ static void put_names(struct cl_buf *out, const char *label, const char *const *
     cl_buf_adds(out, "],\n");
 }
 
+static void put_after(struct cl_buf *out, const struct cl_after *after)
+{
+    cl_buf_adds(out, "  \"indexes\": [");
+    for (size_t i = 0; i < after->n_indexes; i++) {
+        const struct cl_index *index = &after->indexes[i];
+        cl_buf_addf(out, "%s\n    {\"oid\": %u, \"constraint_oid\": %u", i > 0 ? "," : "",
+                    index->oid, index->constraint_oid);
+        put_string(out, ", \"schema\": ", index->schema);
+        put_string(out, ", \"table\": ", index->table);
+        put_string(out, ", \"name\": ", index->name);
+        put_string(out, ",\n     \"create\": ", index->create);
+        put_string(out, ",\n     \"after\": ", index->after);
+        put_string(out, ", \"tablespace\": ", index->tablespace);
+        cl_buf_adds(out, "}");
+    }
+    cl_buf_adds(out, "],\n  \"foreign_keys\": [");
+    for (size_t i = 0; i < after->n_foreign_keys; i++) {
+        const struct cl_foreign_key *key = &after->foreign_keys[i];
+        cl_buf_addf(out, "%s\n    {\"oid\": %u, \"valid\": %s", i > 0 ? "," : "", key->oid,
+                    key->valid ? "true" : "false");
+        put_string(out, ", \"schema\": ", key->schema);
+        put_string(out, ", \"table\": ", key->table);
+        put_string(out, ", \"name\": ", key->name);
+        put_string(out, ",\n     \"create\": ", key->create);
+        cl_buf_adds(out, "}");
+    }
+    cl_buf_adds(out, "],\n");
+}
+
 bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
 {
     cl_buf_addf(out, "{\n  \"format_version\": %d,\n", CL_ARCHIVE_VERSION);
@@ -157,6 +186,7 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
                     m->sequences[i].is_called ? "true" : "false");
     }
     cl_buf_adds(out, "],\n");
+    put_after(out, &m->after);
     put_names(out, "materialized_views", m->matviews, m->n_matviews);
     put_names(out, "excluded", m->excluded, m->n_excluded);
     return cl_buf_adds(out, "  \"producer\": \"cloner\"\n}\n");
@@ -322,6 +352,58 @@ static bool read_sequences(struct reader *in, struct cl_manifest *m, struct cl_e
     return true;
 }
 
+static bool read_indexes(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *list = get_array(in, m->json, "indexes");
+    m->after.indexes = calloc(list ? list->n + 1 : 1, sizeof *m->after.indexes);
+    if (!m->after.indexes) {
+        return no_memory(err);
+    }
+    for (const struct cl_json *v = list ? list->child : NULL; v; v = v->next) {
+        m->after.indexes[m->after.n_indexes++] =
+            (struct cl_index){.oid = (uint32_t)get_integer(in, v, "oid"),
+                              .constraint_oid = (uint32_t)get_integer(in, v, "constraint_oid"),
+                              .schema = get_string(in, v, "schema"),
+                              .table = get_string(in, v, "table"),
+                              .name = get_string(in, v, "name"),
+                              .create = get_string(in, v, "create"),
+                              .after = get_string(in, v, "after"),
+                              .tablespace = get_string(in, v, "tablespace")};
+    }
+    return true;
+}
+
+static bool read_foreign_keys(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *list = get_array(in, m->json, "foreign_keys");
+    m->after.foreign_keys = calloc(list ? list->n + 1 : 1, sizeof *m->after.foreign_keys);
+    if (!m->after.foreign_keys) {
+        return no_memory(err);
+    }
+    for (const struct cl_json *v = list ? list->child : NULL; v; v = v->next) {
+        const struct cl_json *valid = cl_json_get(v, "valid", CL_JSON_BOOL);
+        if (!valid) {
+            in->missing = "valid";
+            return true;
+        }
+        m->after.foreign_keys[m->after.n_foreign_keys++] =
+            (struct cl_foreign_key){.oid = (uint32_t)get_integer(in, v, "oid"),
+                                    .schema = get_string(in, v, "schema"),
+                                    .table = get_string(in, v, "table"),
+                                    .name = get_string(in, v, "name"),
+                                    .create = get_string(in, v, "create"),
+                                    .valid = valid->integer != 0};
+    }
+    return true;
+}
+
+/* Version 1 left all of that to the schema. */
+static bool read_after(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    return (in->version == 1 || (read_indexes(in, m, err) && read_foreign_keys(in, m, err))) &&
+           cl_after_sort(&m->after, err);
+}
+
 static const char **read_names(struct reader *in, struct cl_manifest *m, const char *label,
                                size_t *n, struct cl_err *err)
 {
@@ -390,7 +472,7 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
     }
     in.version = get_integer(&in, m->json, "format_version");
     read_header(&in, m);
-    if (!read_tables(&in, m, err) || !read_sequences(&in, m, err)) {
+    if (!read_tables(&in, m, err) || !read_sequences(&in, m, err) || !read_after(&in, m, err)) {
         return false;
     }
     m->excluded = read_names(&in, m, "excluded", &m->n_excluded, err);
@@ -417,6 +499,7 @@ void cl_manifest_fini(struct cl_manifest *m)
     free(m->excluded);
     free(m->matviews);
     free(m->columns);
+    cl_after_fini(&m->after);
     cl_json_free(m->json);
     memset(m, 0, sizeof *m);
 }

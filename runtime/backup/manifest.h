@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "after.h"
 #include "catalog.h"
 #include "json.h"
 
@@ -63,6 +64,7 @@ struct cl_manifest {
     size_t n_excluded;                       /* pairs in excluded */
     const char **matviews;                   /* n_matviews pairs in refresh order */
     size_t n_matviews;                       /* pairs in matviews */
+    struct cl_after after;                   /* indexes and foreign keys; none in version 1 */
     uint64_t schema_bytes;                   /* of schema.dump */
     char schema_sha256[CL_SHA256_HEX_BYTES]; /* same */
     int pg_dump;                             /* major version that wrote it */

@@ -13,44 +13,67 @@ enum {
     BATCH_KEEP_BYTES = 1024 * 1024, /* a batch buffer wider than that is given back */
 };
 
-static bool copy_sql(struct cl_buf *sql, const struct cl_table *table, bool out,
-                     enum cl_copy_format format, bool freeze)
+static void add_columns(struct cl_buf *sql, const struct cl_table *table)
 {
-    bool filtered = out && table->condition && *table->condition;
-    cl_buf_adds(sql, filtered ? "COPY (SELECT " : "COPY ");
-    if (!filtered) {
-        cl_sql_name(sql, table->schema, table->name);
+    for (size_t i = 0; i < table->n_columns; i++) {
+        cl_buf_adds(sql, i > 0 ? ", " : "");
+        cl_sql_ident(sql, table->columns[i].name);
     }
-    if (table->n_columns > 0) {
-        cl_buf_adds(sql, filtered ? "" : " (");
-        for (size_t i = 0; i < table->n_columns; i++) {
-            cl_buf_adds(sql, i > 0 ? ", " : "");
-            cl_sql_ident(sql, table->columns[i].name);
-        }
-        cl_buf_adds(sql, filtered ? "" : ")");
-    }
-    if (filtered) {
-        cl_buf_adds(sql, " FROM ONLY ");
-        cl_sql_name(sql, table->schema, table->name);
-        cl_buf_addf(sql, " %s)", table->condition);
-    }
-    return cl_buf_addf(sql, " %s (FORMAT %s%s)", out ? "TO STDOUT" : "FROM STDIN",
-                       format == CL_COPY_BINARY ? "binary" : "text", freeze ? ", FREEZE" : "");
 }
 
-static bool start_copy(PGconn *conn, const struct cl_table *table, bool out,
-                       enum cl_copy_format format, bool freeze, struct cl_err *err)
+static bool copy_out_sql(struct cl_buf *sql, const struct cl_table *table, const char *where,
+                         enum cl_copy_format format)
 {
-    struct cl_buf sql;
-    cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
-    if (!copy_sql(&sql, table, out, format, freeze)) {
-        cl_buf_fini(&sql);
+    const char *condition = table->condition ? table->condition : "";
+    if (*condition || where) {
+        cl_buf_adds(sql, "COPY (SELECT ");
+        add_columns(sql, table);
+        cl_buf_adds(sql, " FROM ONLY ");
+        cl_sql_name(sql, table->schema, table->name);
+        cl_buf_addf(sql, " %s%s%s)", condition, where ? "WHERE " : "", where ? where : "");
+    } else {
+        cl_buf_adds(sql, "COPY ");
+        cl_sql_name(sql, table->schema, table->name);
+        if (table->n_columns > 0) {
+            cl_buf_adds(sql, " (");
+            add_columns(sql, table);
+            cl_buf_addc(sql, ')');
+        }
+    }
+    return cl_buf_addf(sql, " TO STDOUT (FORMAT %s)", format == CL_COPY_BINARY ? "binary" : "text");
+}
+
+/* One message for the transaction, the emptying and the COPY: small tables are many. */
+static bool copy_in_sql(struct cl_buf *sql, const struct cl_table *table,
+                        enum cl_copy_format format, bool fresh)
+{
+    cl_buf_adds(sql, "BEGIN; ");
+    if (fresh) {
+        cl_buf_adds(sql, "TRUNCATE TABLE ONLY ");
+        cl_sql_name(sql, table->schema, table->name);
+        cl_buf_adds(sql, "; ");
+    }
+    cl_buf_adds(sql, "COPY ");
+    cl_sql_name(sql, table->schema, table->name);
+    if (table->n_columns > 0) {
+        cl_buf_adds(sql, " (");
+        add_columns(sql, table);
+        cl_buf_addc(sql, ')');
+    }
+    return cl_buf_addf(sql, " FROM STDIN (FORMAT %s%s)",
+                       format == CL_COPY_BINARY ? "binary" : "text", fresh ? ", FREEZE" : "");
+}
+
+/* Runs sql, which ends in a COPY, up to there. */
+static bool start_copy(PGconn *conn, const struct cl_table *table, const struct cl_buf *sql,
+                       ExecStatusType expected, struct cl_err *err)
+{
+    if (sql->failed) {
         return cl_fail(err, CL_INVALID, "E_TOO_LONG", "%s.%s: the COPY command is too long",
                        table->schema, table->name);
     }
-    PGresult *r = PQexec(conn, cl_buf_str(&sql));
-    cl_buf_fini(&sql);
-    bool ok = PQresultStatus(r) == (out ? PGRES_COPY_OUT : PGRES_COPY_IN);
+    PGresult *r = PQexec(conn, cl_buf_str(sql));
+    bool ok = PQresultStatus(r) == expected;
     if (!ok) {
         cl_pg_fail(err, conn, r);
         cl_err_context(err, "%s.%s", table->schema, table->name);
@@ -108,13 +131,18 @@ static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struc
 }
 
 bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct cl_table *table,
-                       enum cl_copy_format format, struct cl_err *err)
+                       const char *where, enum cl_copy_format format, struct cl_err *err)
 {
+    struct cl_buf sql;
     memset(source, 0, sizeof *source);
     source->base.next = pg_next;
     source->base.rows = CL_ROWS_UNKNOWN;
     source->conn = conn;
-    return start_copy(conn, table, true, format, false, err);
+    cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
+    copy_out_sql(&sql, table, where, format);
+    bool ok = start_copy(conn, table, &sql, PGRES_COPY_OUT, err);
+    cl_buf_fini(&sql);
+    return ok;
 }
 
 void cl_pg_source_close(struct cl_pg_source *source)
@@ -158,14 +186,19 @@ static bool pg_finish(struct cl_sink *base, struct cl_err *err)
 }
 
 bool cl_pg_sink_open(struct cl_pg_sink *sink, PGconn *conn, const struct cl_table *table,
-                     enum cl_copy_format format, bool freeze, struct cl_err *err)
+                     enum cl_copy_format format, bool fresh, struct cl_err *err)
 {
+    struct cl_buf sql;
     memset(sink, 0, sizeof *sink);
     sink->base.put = pg_put;
     sink->base.finish = pg_finish;
     sink->base.rows = CL_ROWS_UNKNOWN;
     sink->conn = conn;
-    return start_copy(conn, table, false, format, freeze, err);
+    cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
+    copy_in_sql(&sql, table, format, fresh);
+    bool ok = start_copy(conn, table, &sql, PGRES_COPY_IN, err);
+    cl_buf_fini(&sql);
+    return ok;
 }
 
 static void count(struct cl_pipe *pipe, size_t bytes)

@@ -46,18 +46,18 @@ struct cl_pg_source {
 /* COPY into a server. */
 struct cl_pg_sink {
     struct cl_sink base; /* put, finish, rows */
-    PGconn *conn;        /* borrowed; in a transaction of the caller's */
+    PGconn *conn;        /* borrowed; in a transaction once opened */
 };
 
-/* Starts COPY (columns) TO STDOUT. */
+/* Starts COPY (columns) TO STDOUT; where (may be NULL) is a condition on the rows. */
 bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct cl_table *table,
-                       enum cl_copy_format format, struct cl_err *err);
+                       const char *where, enum cl_copy_format format, struct cl_err *err);
 void cl_pg_source_close(struct cl_pg_source *source);
 
-/* Starts COPY (columns) FROM STDIN. freeze: legal when the table was made or truncated in this
- * transaction. */
+/* Starts COPY (columns) FROM STDIN in a transaction of its own, which the caller commits. fresh:
+ * all that is in the table goes first, and rows are frozen. */
 bool cl_pg_sink_open(struct cl_pg_sink *sink, PGconn *conn, const struct cl_table *table,
-                     enum cl_copy_format format, bool freeze, struct cl_err *err);
+                     enum cl_copy_format format, bool fresh, struct cl_err *err);
 
 struct cl_pipe {
     struct cl_source *source;       /* borrowed */

@@ -24,42 +24,43 @@ bool cl_plan_columns(const struct cl_table *table, const struct cl_table *like,
     return true;
 }
 
-static bool plan_table(struct cl_table *out, struct cl_column *columns, const struct cl_table *like,
-                       const struct cl_catalog *catalog, struct cl_err *err)
+static bool plan_table(size_t *which, struct cl_column *columns, const struct cl_table *like,
+                       struct cl_catalog *catalog, struct cl_err *err)
 {
-    const struct cl_table *table = cl_catalog_find(catalog, like->schema, like->name);
+    const struct cl_table *found = cl_catalog_find(catalog, like->schema, like->name);
     const char *missing;
-    if (!table) {
+    if (!found) {
         return cl_fail(err, CL_CONFLICT, "E_NO_TABLE", "the target lacks the table %s.%s",
                        like->schema, like->name);
     }
-    *out = *table;
-    if (!cl_plan_columns(table, like, columns, &missing)) {
+    if (!cl_plan_columns(found, like, columns, &missing)) {
         return cl_fail(err, CL_CONFLICT, "E_NO_COLUMN", "the target's %s.%s lacks the column %s",
                        like->schema, like->name, missing);
     }
-    out->columns = columns;
-    out->n_columns = like->n_columns;
+    *which = (size_t)(found - catalog->tables);
+    struct cl_table *table = &catalog->tables[*which];
+    table->columns = columns;
+    table->n_columns = like->n_columns;
+    table->format = like->format;
     return true;
 }
 
 bool cl_plan_archived(struct cl_plan *plan, const struct cl_manifest *manifest,
-                      const struct cl_catalog *catalog, struct cl_err *err)
+                      struct cl_catalog *catalog, struct cl_err *err)
 {
     size_t n_columns = 0;
     for (size_t i = 0; i < manifest->n_tables; i++) {
         n_columns += manifest->tables[i].table.n_columns;
     }
-    plan->tables = calloc(manifest->n_tables + 1, sizeof *plan->tables);
+    plan->which = calloc(manifest->n_tables + 1, sizeof *plan->which);
     plan->columns = calloc(n_columns + 1, sizeof *plan->columns);
-    if (!plan->tables || !plan->columns) {
+    if (!plan->which || !plan->columns) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    plan->n_tables = manifest->n_tables;
     size_t used = 0;
     for (size_t i = 0; i < manifest->n_tables; i++) {
         const struct cl_table *like = &manifest->tables[i].table;
-        if (!plan_table(&plan->tables[i], &plan->columns[used], like, catalog, err)) {
+        if (!plan_table(&plan->which[i], &plan->columns[used], like, catalog, err)) {
             return false;
         }
         used += like->n_columns;
@@ -69,7 +70,7 @@ bool cl_plan_archived(struct cl_plan *plan, const struct cl_manifest *manifest,
 
 void cl_plan_fini(struct cl_plan *plan)
 {
-    free(plan->tables);
+    free(plan->which);
     free(plan->columns);
     memset(plan, 0, sizeof *plan);
 }

@@ -8,17 +8,17 @@
 #include "catalog.h"
 #include "manifest.h"
 
-/* Tables to copy, with columns in the order of the data. */
+/* The archived tables in the target's catalog. */
 struct cl_plan {
-    struct cl_table *tables;   /* n_tables */
-    size_t n_tables;           /* entries of tables */
-    struct cl_column *columns; /* all tables' columns, one block */
+    size_t *which;             /* of the manifest's table i: its index in the catalog */
+    struct cl_column *columns; /* theirs, one block; the catalog points into it */
 };
 
-/* The archived tables, in the manifest's order, as the database of the catalog has them: classes of
- * their columns, excluded or not. Class conflict naming a table or column that it lacks. */
+/* Gives the archived tables of the catalog the archive's columns, in its order, and its format.
+ * Class conflict naming a table or column that the target lacks. The plan must live as long as the
+ * catalog is used. */
 bool cl_plan_archived(struct cl_plan *plan, const struct cl_manifest *manifest,
-                      const struct cl_catalog *catalog, struct cl_err *err);
+                      struct cl_catalog *catalog, struct cl_err *err);
 void cl_plan_fini(struct cl_plan *plan);
 
 /* The table's columns with the names and order of `like`, from `table`; false when one is missing.

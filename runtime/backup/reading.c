@@ -122,7 +122,7 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
         file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
-        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table,
+        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table, NULL,
                                reading->format, err);
         source = ok ? &pg.base : NULL;
     }

@@ -3,41 +3,55 @@
 #include <string.h>
 
 #include "archive.h"
-#include "crew.h"
+#include "load.h"
 #include "plan.h"
-#include "proof.h"
 #include "run.h"
 #include "target.h"
 
-struct restorer {
+/* What surely fits into one page: rows with their headers, and what they hold. */
+enum { SMALL_ROWS = 32, SMALL_BYTES = 2048 };
+
+/* What a restore reads from: parts are the manifest's files, in its order. */
+struct feed {
     struct cl_run *run;                 /* borrowed */
-    const struct cl_manifest *manifest; /* borrowed; item i is its table i */
     struct cl_archive *archive;         /* borrowed */
-    const struct cl_plan *plan;         /* borrowed; the same tables as the target has them */
-    struct cl_proof *proof;             /* borrowed */
-    struct cl_link writer;              /* the worker's own */
+    const struct cl_manifest *manifest; /* borrowed */
+    const struct cl_parts *parts;       /* borrowed; part i is file which[i] */
+    const size_t *which;                /* borrowed; in manifest->files */
 };
 
-static void dismiss(void *worker)
+struct reader {
+    const struct feed *feed;       /* borrowed */
+    struct cl_file_source *source; /* the file that is open; NULL: none */
+};
+
+static void dismiss(void *arg)
 {
-    struct restorer *restorer = worker;
-    cl_link_close(&restorer->writer);
-    free(restorer);
+    free(arg);
 }
 
 static void *hire(void *arg, struct cl_err *err)
 {
-    struct restorer *restorer = malloc(sizeof *restorer);
-    if (!restorer) {
+    struct reader *reader = calloc(1, sizeof *reader);
+    if (!reader) {
         cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
         return NULL;
     }
-    *restorer = *(const struct restorer *)arg;
-    if (!cl_target_join(&restorer->writer, restorer->run, err)) {
-        dismiss(restorer);
-        return NULL;
-    }
-    return restorer;
+    reader->feed = arg;
+    return reader;
+}
+
+static const struct cl_data_file *file_of(const struct reader *reader, const struct cl_part *part)
+{
+    const struct feed *feed = reader->feed;
+    return feed->manifest->files[feed->which[part - feed->parts->part]].file;
+}
+
+static struct cl_source *open_part(void *arg, const struct cl_part *part, struct cl_err *err)
+{
+    struct reader *reader = arg;
+    reader->source = cl_file_source_open(reader->feed->archive, file_of(reader, part), err);
+    return reader->source ? cl_file_source_base(reader->source) : NULL;
 }
 
 /* A damaged file often fails as a bad value first: say what is behind it. */
@@ -51,86 +65,96 @@ static void look_again(struct cl_archive *archive, const struct cl_data_file *fi
     }
 }
 
-static bool load_file(struct restorer *restorer, const struct cl_table *table,
-                      enum cl_copy_format format, const struct cl_data_file *file,
-                      struct cl_checksum *sum, struct cl_err *err)
+static void close_part(void *arg, const struct cl_part *part, struct cl_err *err)
 {
-    struct cl_run *run = restorer->run;
-    struct cl_file_source *source = cl_file_source_open(restorer->archive, file, err);
-    bool ok = source && cl_target_load(run, restorer->writer.conn, cl_file_source_base(source),
-                                       table, format, file->raw_bytes, file->raw_bytes, sum, err);
-    cl_file_source_close(source);
-    if (!ok) {
-        look_again(restorer->archive, file, err);
+    struct reader *reader = arg;
+    cl_file_source_close(reader->source);
+    reader->source = NULL;
+    if (err) {
+        look_again(reader->feed->archive, file_of(reader, part), err);
     }
-    return ok;
 }
 
-static bool work(void *worker, size_t item, struct cl_err *err)
+/* Makes parts of one table's files that hold rows; *at is the first of them in manifest->files. */
+static bool list_files(struct cl_parts *parts, size_t *which, const struct cl_archived *archived,
+                       size_t table, size_t at, struct cl_err *err)
 {
-    struct restorer *restorer = worker;
-    const struct cl_archived *a = &restorer->manifest->tables[item];
-    const struct cl_table *table = &restorer->plan->tables[item];
-    if (table->excluded) {
-        return true;
+    unsigned number = 0;
+    unsigned of = 0;
+    for (size_t i = 0; i < archived->n_files; i++) {
+        of += archived->files[i].rows > 0;
     }
-    struct cl_table more = *table;
-    more.condition = ""; /* what comes after the first file is added */
-    bool ok = true;
-    for (size_t i = 0; ok && i < a->n_files; i++) {
-        struct cl_checksum sum;
-        ok = load_file(restorer, i > 0 ? &more : table, a->table.format, &a->files[i], &sum, err);
-        if (ok) {
-            cl_proof_add(restorer->proof, item, &sum);
+    for (size_t i = 0; i < archived->n_files; i++) {
+        const struct cl_data_file *file = &archived->files[i];
+        struct cl_part part = {.table = table,
+                               .number = number,
+                               .of = of,
+                               .bytes = file->raw_bytes,
+                               .small = file->rows <= SMALL_ROWS && file->raw_bytes <= SMALL_BYTES};
+        if (file->rows == 0) {
+            continue;
+        }
+        which[parts->n] = at + i;
+        number++;
+        if (!cl_parts_add(parts, &part, err)) {
+            return false;
         }
     }
-    return ok;
-}
-
-/* The tables as they now stand in the target, where their types can be looked at. */
-static bool make_plan(struct cl_run *run, struct cl_target *target,
-                      const struct cl_manifest *manifest, struct cl_catalog *catalog,
-                      struct cl_plan *plan, struct cl_err *err)
-{
-    if (!cl_catalog_load(catalog, target->link.conn, err) ||
-        !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
-        !cl_plan_archived(plan, manifest, catalog, err)) {
-        return false;
-    }
-    uint64_t total = 0;
-    uint64_t parts = 0;
-    for (size_t i = 0; i < manifest->n_tables; i++) {
-        total += plan->tables[i].excluded ? 0 : cl_archived_raw_bytes(&manifest->tables[i]);
-        parts += !plan->tables[i].excluded;
-    }
-    atomic_store(&run->progress->total, total);
-    atomic_store(&run->progress->parts_total, parts);
     return true;
 }
 
-static bool copy_rows(struct cl_run *run, struct cl_archive *archive,
-                      const struct cl_manifest *manifest, const struct cl_plan *plan,
-                      struct cl_proof *proof, struct cl_err *err)
+static bool list_parts(struct cl_run *run, struct cl_parts *parts, size_t *which,
+                       const struct cl_manifest *manifest, const struct cl_plan *plan,
+                       struct cl_catalog *catalog, struct cl_err *err)
 {
-    struct restorer model = {
-        .run = run, .manifest = manifest, .archive = archive, .plan = plan, .proof = proof};
-    if (!cl_proof_begin(proof, run, plan->n_tables, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < plan->n_tables; i++) {
-        const struct cl_archived *a = &manifest->tables[i];
-        if (!plan->tables[i].excluded) {
-            cl_proof_expect(proof, run, i, &plan->tables[i], a->table.format,
-                            cl_archived_raw_bytes(a));
+    size_t at = 0;
+    uint64_t total = 0;
+    for (size_t i = 0; i < manifest->n_tables; i++) {
+        const struct cl_archived *archived = &manifest->tables[i];
+        struct cl_table *table = &catalog->tables[plan->which[i]];
+        table->bytes = cl_archived_raw_bytes(archived);
+        if (!table->excluded) {
+            total += table->bytes;
+            if (!list_files(parts, which, archived, plan->which[i], at, err)) {
+                return false;
+            }
         }
+        at += archived->n_files;
     }
-    struct cl_crew crew = {.n_items = manifest->n_tables,
-                           .jobs = run->jobs,
-                           .arg = &model,
-                           .hire = hire,
-                           .work = work,
-                           .dismiss = dismiss};
-    return cl_crew_run(run->watch, &crew, err);
+    atomic_store(&run->progress->total, total);
+    atomic_store(&run->progress->parts_total, parts->n);
+    return true;
+}
+
+/* The tables as they now stand in the target, where their types can be looked at. */
+static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_archive *archive,
+                      const struct cl_manifest *manifest, struct cl_catalog *catalog,
+                      struct cl_plan *plan, struct cl_proof *proof, struct cl_err *err)
+{
+    struct cl_parts parts = {0};
+    size_t *which = calloc(manifest->n_files + 1, sizeof *which);
+    struct feed model = {
+        .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
+    struct cl_feed feed = {
+        .arg = &model, .hire = hire, .open = open_part, .close = close_part, .dismiss = dismiss};
+    bool ok = which || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    ok = ok && cl_catalog_load(catalog, target->link.conn, err) &&
+         cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) &&
+         cl_plan_archived(plan, manifest, catalog, err) &&
+         list_parts(run, &parts, which, manifest, plan, catalog, err);
+    if (ok) {
+        struct cl_load load = {.run = run,
+                               .tables = catalog->tables,
+                               .n_tables = catalog->n_tables,
+                               .parts = &parts,
+                               .after = &manifest->after,
+                               .feed = &feed,
+                               .proof = proof};
+        ok = cl_load_run(&load, err);
+    }
+    free(which);
+    cl_parts_fini(&parts);
+    return ok;
 }
 
 /* Sizes of all files, and the whole of the schema, before the target is touched; data files are
@@ -152,7 +176,6 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_plan plan = {0};
     struct cl_proof proof = {0};
     struct cl_tools tools;
-    size_t logins = 0;
     struct cl_archive archive = {0};
     char *folder = cl_run_scratch(err);
     char *schema = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
@@ -162,23 +185,19 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               check_archive(&archive, &manifest, schema, err) &&
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
               cl_target_open(&target, &run, &manifest.source, err) &&
-              cl_schema_restore(&tools, run.watch, spec->target, CL_SECTION_PRE_DATA, 1, schema,
-                                &logins, err) &&
-              make_plan(&run, &target, &manifest, &catalog, &plan, err) &&
-              copy_rows(&run, &archive, &manifest, &plan, &proof, err);
+              cl_target_prepare(&target, &run, &tools, schema, err) &&
+              load_rows(&run, &target, &archive, &manifest, &catalog, &plan, &proof, err);
     if (ok && manifest.large_objects > 0) {
         cl_run_warn(&run, "%llu large objects of the source are not in the archive",
                     (unsigned long long)manifest.large_objects);
-    }
-    if (ok) {
-        cl_target_warn_logins(&run, logins);
     }
     struct cl_finish finish = {.tools = &tools,
                                .schema_file = schema,
                                .sequences = manifest.sequences,
                                .n_sequences = manifest.n_sequences,
                                .matviews = manifest.matviews,
-                               .n_matviews = manifest.n_matviews};
+                               .n_matviews = manifest.n_matviews,
+                               .after = &manifest.after};
     ok = ok && cl_target_finish(&target, &run, &finish, err) && cl_proof_check(&proof, &run, err);
     cl_proof_end(&proof);
     cl_target_close(&target);

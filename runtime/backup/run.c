@@ -90,6 +90,7 @@ static void hash_string(struct cl_sha256_stream *hash, const char *s)
 static bool hash_options(struct cl_run *run, struct cl_err *err)
 {
     const struct cl_backup_spec *spec = run->spec;
+    char number[16];
     uint8_t digest[CL_SHA256_BYTES];
     struct cl_sha256_stream *hash = cl_sha256_new();
     if (!hash) {
@@ -98,6 +99,8 @@ static bool hash_options(struct cl_run *run, struct cl_err *err)
     hash_string(hash, RESUME_FORMAT);
     hash_string(hash, spec->archive ? spec->archive : "");
     hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
+    snprintf(number, sizeof number, "%u", spec->leave);
+    hash_string(hash, number);
     for (size_t i = 0; i < spec->n_exclude; i++) {
         hash_string(hash, spec->exclude[i]);
     }
@@ -142,13 +145,10 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);
     uint64_t total = 0;
-    uint64_t parts = 0;
     for (size_t i = 0; i < catalog->n_tables; i++) {
         total += catalog->tables[i].excluded ? 0 : catalog->tables[i].bytes;
-        parts += !catalog->tables[i].excluded;
     }
     atomic_store(&run->progress->total, total);
-    atomic_store(&run->progress->parts_total, parts);
     return true;
 }
 

@@ -1,33 +1,70 @@
-/* The schema, by pg_dump and pg_restore. Which of the installed versions fits is decided here. */
+/*
+ * The schema: pg_dump writes it, pg_restore turns it into SQL, and that SQL is cut into the entries
+ * of the dump's table of contents and run here, through a session of ours, many entries to a
+ * transaction.  So a schema is restored under our settings, its failures name the object, and what
+ * was done can be told from what was not.
+ */
 #ifndef CL_BACKUP_SCHEMA_H
 #define CL_BACKUP_SCHEMA_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <libpq-fe.h>
+
+#include "backup.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "tools.h"
 #include "watch.h"
-
-enum cl_section { CL_SECTION_PRE_DATA, CL_SECTION_POST_DATA };
-
-struct cl_tools {
-    char folder[256]; /* of pg_dump and pg_restore, "" for those in PATH */
-    int major;        /* their version */
-};
-
-/* The oldest installed tools that can read a server of that version (server_version_num); class
- * invalid naming the package when none can. */
-bool cl_tools_find(struct cl_tools *tools, int server_number, struct cl_err *err);
 
 /* Writes the schema as one custom-format file, as the snapshot sees it. */
 bool cl_schema_dump(const struct cl_tools *tools, struct cl_watch *watch, const char *conninfo,
                     const char *snapshot, const char *file, struct cl_err *err);
 
-/* Restores one section of it. Owners, privileges, tablespaces, publications and subscriptions are
- * left out: they belong to the source's cluster; so are user mappings, with which a copy could
- * write to the databases behind the source's foreign tables: *logins (may be NULL) is how many
- * there were. jobs: connections for the post-data section. */
-bool cl_schema_restore(const struct cl_tools *tools, struct cl_watch *watch, const char *conninfo,
-                       enum cl_section section, int jobs, const char *file, size_t *logins,
-                       struct cl_err *err);
+enum cl_section { CL_SECTION_PRE_DATA, CL_SECTION_POST_DATA };
+
+/* When an entry may be run. */
+enum cl_script_turn {
+    CL_TURN_MAIN,       /* in the dump's order */
+    CL_TURN_PRIVILEGES, /* after everything is there: grants would bind us, too */
+    CL_TURN_LAST,       /* event triggers: they fire at whatever follows */
+};
+
+struct cl_script_entry {
+    int id;             /* in the dump's table of contents */
+    uint32_t class_oid; /* pg_class, pg_constraint …; 0 for comments, privileges and the like */
+    uint32_t oid;       /* of the object in the source */
+    enum cl_script_turn turn; /* when it is run */
+    char *label;              /* "INDEX public person_idx", for messages; owned */
+    const char *sql;          /* in the script's text; NULL until cut */
+};
+
+struct cl_script {
+    struct cl_script_entry *entries; /* n_entries, in the order they are run in; owned */
+    size_t n_entries;                /* entries of entries */
+    struct cl_buf text; /* what pg_restore wrote: settings of the session, then each entry's SQL,
+                           all ended by a NUL */
+    size_t n_logins;    /* user mappings that were left out */
+};
+
+/* Objects of the dump that are made in another way: their (class, oid), n of them. */
+struct cl_script_except {
+    const uint32_t (*objects)[2]; /* n pairs, sorted; borrowed */
+    size_t n;                     /* pairs in objects */
+};
+
+/* Reads one section of a dump as a script; leave is a mask of CL_LEAVE_…; except may be NULL. Legal
+ * on a zeroed script; cl_script_fini() is due either way. */
+bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, struct cl_watch *watch,
+                    const char *file, enum cl_section section, unsigned leave,
+                    const struct cl_script_except *except, struct cl_err *err);
+void cl_script_fini(struct cl_script *script);
+
+/* Runs the entries of one turn, in transactions of a bounded number of them. On failure the open
+ * transaction is rolled back and *err names the object. */
+bool cl_script_run(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
+                   enum cl_script_turn turn, struct cl_err *err);
 
 #endif

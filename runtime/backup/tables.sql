@@ -1,9 +1,12 @@
 -- Tables whose rows pg_dump would dump. Members of an extension only when it declares
 -- them as configuration; `condition` then says which of their rows.
 SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
+       pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+       coalesce(m.amname = 'heap', false) AS heap,
        CASE WHEN member.objid IS NULL THEN NULL ELSE coalesce(config.condition, '') END AS condition
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_am m ON m.oid = c.relam
   LEFT JOIN (SELECT DISTINCT d.objid
                FROM pg_depend d
               WHERE d.classid = 'pg_class'::regclass

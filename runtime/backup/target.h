@@ -2,11 +2,14 @@
 #ifndef CL_BACKUP_TARGET_H
 #define CL_BACKUP_TARGET_H
 
+#include "after.h"
+#include "part.h"
 #include "run.h"
 
 struct cl_target {
     struct cl_link link;         /* for single commands; between them idle, in no transaction */
     struct cl_identity identity; /* of the target */
+    struct cl_script before;     /* the schema before the rows; its grants wait for the end */
 };
 
 /* Opens the target; refuses the source itself (P1) and a database that is not empty. */
@@ -14,11 +17,12 @@ bool cl_target_open(struct cl_target *target, struct cl_run *run, const struct c
                     struct cl_err *err);
 void cl_target_close(struct cl_target *target); /* a zeroed one is fine */
 
-/* Copies into one table within one transaction: frozen where that is legal, and only kept when
- * rows read and rows written agree. *sum (may be NULL): see cl_run_part(). */
+/* Copies one part into its table within one transaction: frozen where that is legal, and only kept
+ * when rows read and rows written agree. The table's format is that of the data. *sum
+ * (may be NULL): see cl_run_part(). */
 bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
-                    const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                    uint64_t expect, struct cl_checksum *sum, struct cl_err *err);
+                    const struct cl_table *table, const struct cl_part *part,
+                    struct cl_checksum *sum, struct cl_err *err);
 
 /* A worker's session for that. */
 bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err);
@@ -31,13 +35,16 @@ struct cl_finish {
     size_t n_sequences;                  /* entries of sequences */
     const char *const *matviews;         /* n_matviews pairs: schema, name; in refresh order */
     size_t n_matviews;                   /* pairs in matviews */
+    const struct cl_after *after;        /* indexes are built; its foreign keys are made here */
 };
 
-/* Sequences, indexes and constraints, triggers, materialised views, statistics. */
+/* The schema before the rows. */
+bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
+                       const char *schema_file, struct cl_err *err);
+
+/* Sequences, foreign keys, the rest of the schema, materialised views, statistics, and last of all
+ * event triggers. */
 bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct cl_finish *finish,
                       struct cl_err *err);
-
-/* Tells the operator of user mappings that cl_schema_restore() left out. */
-void cl_target_warn_logins(struct cl_run *run, size_t logins);
 
 #endif

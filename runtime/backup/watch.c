@@ -115,7 +115,7 @@ bool cl_watch_check(struct cl_watch *watch, struct cl_err *err)
     }
     uv_mutex_lock(&watch->mutex);
     bool failed = watch->failed;
-    if (failed) {
+    if (failed && err) {
         *err = watch->first;
     }
     uv_mutex_unlock(&watch->mutex);

@@ -26,7 +26,8 @@ struct cl_job *cl_watch_job(const struct cl_watch *watch);
 /* A part of the work failed with *err: the first one is kept, the rest of the work is to end. */
 void cl_watch_fail(struct cl_watch *watch, const struct cl_err *err);
 
-/* False when the work is to end: asked to (class cancelled) or because a part of it failed. */
+/* False when the work is to end: asked to (class cancelled) or because a part of it failed. err may
+ * be NULL. */
 bool cl_watch_check(struct cl_watch *watch, struct cl_err *err);
 
 /* Makes *err what the verb failed with: the request to stop, or the first failure reported; *err

@@ -14,6 +14,11 @@ end
 if args.compare then options.compare = true end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
 if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
+if args.part_bytes then options.part_bytes = math.tointeger(tonumber(args.part_bytes)) end
+if args.leave then
+  options.leave = {}
+  for name in args.leave:gmatch("[^,]+") do table.insert(options.leave, name) end
+end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
 if args.exclude then
   options.exclude_data = {}

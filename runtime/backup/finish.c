@@ -1,0 +1,190 @@
+/* What a target gets before and after its rows. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/embed.h"
+#include "crew.h"
+#include "target.h"
+
+enum {
+    SQL_BYTES_MAX = 1024 * 1024,
+    NAME_BYTES_MAX = 1024, /* quoted names, and a number */
+    SEQUENCES_A_QUERY = 100,
+};
+
+static bool named_command(PGconn *conn, const char *command, const char *schema, const char *name,
+                          struct cl_err *err)
+{
+    struct cl_buf sql;
+    cl_buf_init(&sql, SQL_BYTES_MAX);
+    cl_buf_adds(&sql, command);
+    cl_sql_name(&sql, schema, name);
+    bool ok = cl_pg_exec(conn, cl_buf_str(&sql), err);
+    cl_buf_fini(&sql);
+    return ok || cl_err_context(err, "%s.%s", schema, name);
+}
+
+bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
+                       const char *schema_file, struct cl_err *err)
+{
+    if (!cl_script_load(&target->before, tools, run->watch, schema_file, CL_SECTION_PRE_DATA,
+                        run->spec->leave, NULL, err) ||
+        !cl_script_run(&target->before, run->watch, target->link.conn, CL_TURN_MAIN, err)) {
+        return false;
+    }
+    if (target->before.n_logins > 0) {
+        cl_run_warn(run,
+                    "%zu user mapping(s) of foreign servers were left behind: the copy cannot "
+                    "sign in there",
+                    target->before.n_logins);
+    }
+    return true;
+}
+
+static bool set_sequences(PGconn *conn, const struct cl_sequence *sequences, size_t n,
+                          struct cl_err *err)
+{
+    struct cl_buf sql;
+    struct cl_buf name;
+    cl_buf_init(&sql, SQL_BYTES_MAX);
+    cl_buf_init(&name, NAME_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        cl_buf_reset(&name);
+        cl_sql_name(&name, sequences[i].schema, sequences[i].name);
+        char *literal = PQescapeLiteral(conn, cl_buf_str(&name), name.len);
+        cl_buf_addf(&sql, "%ssetval(%s, %" PRId64 ", %s)", i > 0 ? ", " : "SELECT ",
+                    literal ? literal : "", sequences[i].last_value,
+                    sequences[i].is_called ? "true" : "false");
+        PQfreemem(literal);
+    }
+    PGresult *r = cl_pg_query(conn, cl_buf_str(&sql), 0, NULL, err);
+    cl_buf_fini(&sql);
+    cl_buf_fini(&name);
+    PQclear(r);
+    return r || cl_err_context(err, "setting sequences");
+}
+
+struct validator {
+    struct cl_run *run;                /* borrowed */
+    const struct cl_foreign_key *keys; /* borrowed; item i is key i */
+    struct cl_link link;               /* the worker's own */
+};
+
+static void *hire_validator(void *arg, struct cl_err *err)
+{
+    struct validator *validator = calloc(1, sizeof *validator);
+    if (!validator) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        return NULL;
+    }
+    *validator = *(const struct validator *)arg;
+    if (!cl_target_join(&validator->link, validator->run, err)) {
+        cl_link_close(&validator->link);
+        free(validator);
+        return NULL;
+    }
+    return validator;
+}
+
+static bool validate(void *worker, size_t item, struct cl_err *err)
+{
+    struct validator *validator = worker;
+    const struct cl_foreign_key *key = &validator->keys[item];
+    struct cl_buf sql;
+    if (!key->valid) {
+        return true;
+    }
+    cl_buf_init(&sql, SQL_BYTES_MAX);
+    cl_buf_adds(&sql, "ALTER TABLE ONLY ");
+    cl_sql_name(&sql, key->schema, key->table);
+    cl_buf_adds(&sql, " VALIDATE CONSTRAINT ");
+    cl_sql_ident(&sql, key->name);
+    bool ok = cl_pg_exec(validator->link.conn, cl_buf_str(&sql), err);
+    cl_buf_fini(&sql);
+    return ok || cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema, key->table);
+}
+
+static void dismiss_validator(void *worker)
+{
+    struct validator *validator = worker;
+    cl_link_close(&validator->link);
+    free(validator);
+}
+
+/* All are made first, without looking at rows: that takes a lock on both tables. Then rows are
+ * looked at, side by side, under locks that do not keep each other out. */
+static bool make_foreign_keys(PGconn *conn, struct cl_run *run, const struct cl_after *after,
+                              struct cl_err *err)
+{
+    for (size_t i = 0; i < after->n_foreign_keys; i++) {
+        const struct cl_foreign_key *key = &after->foreign_keys[i];
+        if (!cl_watch_check(run->watch, err)) {
+            return false;
+        }
+        if (!cl_pg_exec(conn, key->create, err)) {
+            return cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema,
+                                  key->table);
+        }
+    }
+    struct validator model = {.run = run, .keys = after->foreign_keys};
+    struct cl_crew crew = {.n_items = after->n_foreign_keys,
+                           .jobs = run->jobs,
+                           .arg = &model,
+                           .hire = hire_validator,
+                           .work = validate,
+                           .dismiss = dismiss_validator};
+    return cl_crew_run(run->watch, &crew, err);
+}
+
+static bool refresh(PGconn *conn, struct cl_run *run, const struct cl_finish *finish,
+                    struct cl_err *err)
+{
+    for (size_t i = 0; i < finish->n_matviews; i++) {
+        if (!cl_watch_check(run->watch, err) ||
+            !named_command(conn, "REFRESH MATERIALIZED VIEW ", finish->matviews[2 * i],
+                           finish->matviews[2 * i + 1], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Tables had their statistics with their indexes. */
+static bool analyze_rest(PGconn *conn, struct cl_run *run, struct cl_err *err)
+{
+    PGresult *r = cl_pg_query(conn, cl_embedded("runtime/backup/analyze.sql")->data, 0, NULL, err);
+    bool ok = r != NULL;
+    for (int i = 0; ok && i < PQntuples(r); i++) {
+        ok = cl_watch_check(run->watch, err) &&
+             named_command(conn, "ANALYZE ", PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err);
+    }
+    PQclear(r);
+    return ok;
+}
+
+bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct cl_finish *finish,
+                      struct cl_err *err)
+{
+    PGconn *conn = target->link.conn;
+    struct cl_script script = {0};
+    struct cl_script_except except = {.objects = (const uint32_t(*)[2])finish->after->objects,
+                                      .n = finish->after->n_objects};
+    bool ok = true;
+    for (size_t i = 0; ok && i < finish->n_sequences; i += SEQUENCES_A_QUERY) {
+        size_t left = finish->n_sequences - i;
+        ok = set_sequences(conn, &finish->sequences[i],
+                           left < SEQUENCES_A_QUERY ? left : SEQUENCES_A_QUERY, err);
+    }
+    ok = ok && make_foreign_keys(conn, run, finish->after, err) &&
+         cl_script_load(&script, finish->tools, run->watch, finish->schema_file,
+                        CL_SECTION_POST_DATA, run->spec->leave, &except, err) &&
+         cl_script_run(&script, run->watch, conn, CL_TURN_MAIN, err) &&
+         cl_script_run(&target->before, run->watch, conn, CL_TURN_PRIVILEGES, err) &&
+         cl_script_run(&script, run->watch, conn, CL_TURN_PRIVILEGES, err) &&
+         refresh(conn, run, finish, err) && analyze_rest(conn, run, err) &&
+         cl_script_run(&script, run->watch, conn, CL_TURN_LAST, err);
+    cl_script_fini(&script);
+    return ok;
+}

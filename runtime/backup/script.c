@@ -1,0 +1,299 @@
+/*
+ * A section of a dump as a script. `pg_restore --list` says what there is, one line an entry; those
+ * that are wanted go into a list of ours, for which pg_restore then writes the SQL, each entry
+ * under a comment with its number. A comment of that form inside of an object's own text would cut
+ * it in the middle of a quoted string: the piece before it then fails, and nothing after it is run.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop/child.h"
+#include "pg/session.h"
+#include "schema.h"
+
+enum {
+    SCRIPT_BYTES_MAX = 1024 * 1024 * 1024, /* of one section */
+    ENTRIES_A_TRANSACTION = 300, /* each holds a few locks until the end, of about 6400 there are */
+    ARGS_MAX = 16,
+};
+
+static bool starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static enum cl_script_turn turn_of(const char *what)
+{
+    if (starts_with(what, "EVENT TRIGGER ") || starts_with(what, "COMMENT - EVENT TRIGGER ") ||
+        starts_with(what, "SECURITY LABEL - EVENT TRIGGER ")) {
+        return CL_TURN_LAST;
+    }
+    return starts_with(what, "ACL ") || starts_with(what, "DEFAULT ACL ") ? CL_TURN_PRIVILEGES
+                                                                          : CL_TURN_MAIN;
+}
+
+static int by_object(const void *a, const void *b)
+{
+    const uint32_t *x = a;
+    const uint32_t *y = b;
+    if (x[0] != y[0]) {
+        return x[0] < y[0] ? -1 : 1;
+    }
+    return x[1] < y[1] ? -1 : x[1] > y[1];
+}
+
+static bool excepted(const struct cl_script_except *except, const struct cl_script_entry *entry)
+{
+    const uint32_t key[2] = {entry->class_oid, entry->oid};
+    return except && except->n > 0 && entry->class_oid != 0 &&
+           bsearch(key, except->objects, except->n, sizeof key, by_object);
+}
+
+/* "215; 1259 16385 TABLE public foo postgres" -> the entry, and where its words begin; NULL when
+ * the line is a comment. */
+static const char *read_line(const char *line, struct cl_script_entry *entry)
+{
+    char *end;
+    if (*line < '0' || *line > '9') {
+        return NULL;
+    }
+    entry->id = (int)strtol(line, &end, 10);
+    if (*end != ';') {
+        return NULL;
+    }
+    entry->class_oid = (uint32_t)strtoul(end + 1, &end, 10);
+    entry->oid = (uint32_t)strtoul(end, &end, 10);
+    return *end == ' ' ? end + 1 : NULL;
+}
+
+/* Takes the wanted lines of pg_restore's list into entries, and into `kept` for pg_restore. */
+static bool choose(struct cl_script *script, const struct cl_buf *list, unsigned leave,
+                   const struct cl_script_except *except, struct cl_buf *kept, struct cl_err *err)
+{
+    size_t cap = 0;
+    for (const char *p = list->data; p && *p; p++) {
+        cap += *p == '\n';
+    }
+    script->entries = calloc(cap + 1, sizeof *script->entries);
+    if (!script->entries) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    const char *next;
+    for (const char *line = cl_buf_str(list); *line; line = next) {
+        const char *end = strchr(line, '\n');
+        next = end ? end + 1 : line + strlen(line);
+        size_t n = end ? (size_t)(end - line) : strlen(line);
+        struct cl_script_entry entry = {0};
+        const char *what = read_line(line, &entry);
+        if (!what || excepted(except, &entry)) {
+            continue;
+        }
+        if ((leave & CL_LEAVE_USER_MAPPINGS) && starts_with(what, "USER MAPPING ")) {
+            script->n_logins++;
+            continue;
+        }
+        entry.turn = turn_of(what);
+        entry.label = strndup(what, n - (size_t)(what - line));
+        script->entries[script->n_entries++] = entry;
+        if (!entry.label || !cl_buf_add(kept, line, n) || !cl_buf_addc(kept, '\n')) {
+            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        }
+    }
+    return true;
+}
+
+static bool run_restore(const struct cl_tools *tools, struct cl_watch *watch, unsigned leave,
+                        const char *const *more, struct cl_buf *out, struct cl_err *err)
+{
+    char path[CL_TOOL_PATH_BYTES];
+    const char *argv[ARGS_MAX] = {cl_tools_program(tools, "pg_restore", path), NULL};
+    size_t n = 1;
+    static const struct {
+        unsigned leave;
+        const char *option;
+    } options[] = {
+        {CL_LEAVE_OWNERS, "--no-owner"},
+        {CL_LEAVE_PRIVILEGES, "--no-privileges"},
+        {CL_LEAVE_PUBLICATIONS, "--no-publications"},
+        {CL_LEAVE_SUBSCRIPTIONS, "--no-subscriptions"},
+        {CL_LEAVE_TABLESPACES, "--no-tablespaces"},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (leave & options[i].leave) {
+            argv[n++] = options[i].option;
+        }
+    }
+    for (; *more; more++) {
+        argv[n++] = *more;
+    }
+    struct cl_child child = {.argv = argv, .out = out, .job = cl_watch_job(watch)};
+    if (!cl_child_run(&child, err)) {
+        return false;
+    }
+    return !out->failed ||
+           cl_fail(err, CL_INVALID, "E_TOO_LONG", "the schema is too long: over 1 GB");
+}
+
+static bool write_list(char path[CL_TOOL_PATH_BYTES], const struct cl_buf *list, struct cl_err *err)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(path, CL_TOOL_PATH_BYTES, "%s/cloner-list-XXXXXX", base && *base ? base : "/tmp");
+    int fd = mkstemp(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!file) {
+        *path = '\0';
+        return cl_fail_errno(err, errno, "cannot make a temporary file");
+    }
+    bool ok = fwrite(cl_buf_str(list), 1, list->len, file) == list->len;
+    ok = fclose(file) == 0 && ok;
+    return ok || cl_fail_errno(err, errno, "cannot write %s", path);
+}
+
+/* psql's own commands around a dump (\restrict, since CVE-2025-8714) are not for a server. */
+static void blank_psql_command(char *text, const char *command)
+{
+    char *line = NULL;
+    for (char *p = text; (p = strstr(p, command)) != NULL; p++) {
+        line = p + 1;
+    }
+    for (; line && *line && *line != '\n'; line++) {
+        *line = ' ';
+    }
+}
+
+/* The comment above the SQL of an entry. */
+static char *find_header(char *text, const struct cl_script_entry *entry)
+{
+    char mark[96];
+    snprintf(mark, sizeof mark, "\n--\n-- TOC entry %d (class %u OID %u)\n", entry->id,
+             entry->class_oid, entry->oid);
+    return strstr(text, mark);
+}
+
+/* Cuts the text into the entries' pieces. pg_restore writes them in the order of the list, except
+ * that privileges and event triggers come last: as by_turn() sorts. */
+static bool cut(struct cl_script *script, struct cl_err *err)
+{
+    char *text = script->text.data;
+    if (!text) {
+        return script->n_entries == 0 ||
+               cl_fail(err, CL_BUG, "E_SCRIPT", "pg_restore wrote nothing");
+    }
+    for (size_t i = 0; i < script->n_entries; i++) {
+        struct cl_script_entry *entry = &script->entries[i];
+        char *header = find_header(text, entry);
+        if (!header) {
+            return cl_fail(err, CL_BUG, "E_SCRIPT", "pg_restore wrote no SQL for %s", entry->label);
+        }
+        *header = '\0';
+        entry->sql = header + 1;
+        text = header + 1;
+    }
+    blank_psql_command(script->text.data, "\n\\restrict ");
+    blank_psql_command(text, "\n\\unrestrict ");
+    return true;
+}
+
+/* Stable, so that entries of one turn keep the dump's order. */
+static bool by_turn(struct cl_script *script, struct cl_err *err)
+{
+    struct cl_script_entry *sorted = calloc(script->n_entries + 1, sizeof *sorted);
+    size_t n = 0;
+    if (!sorted) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (int turn = CL_TURN_MAIN; turn <= CL_TURN_LAST; turn++) {
+        for (size_t i = 0; i < script->n_entries; i++) {
+            if ((int)script->entries[i].turn == turn) {
+                sorted[n++] = script->entries[i];
+            }
+        }
+    }
+    free(script->entries);
+    script->entries = sorted;
+    return true;
+}
+
+bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, struct cl_watch *watch,
+                    const char *file, enum cl_section section, unsigned leave,
+                    const struct cl_script_except *except, struct cl_err *err)
+{
+    char list_path[CL_TOOL_PATH_BYTES] = "";
+    struct cl_buf list;
+    struct cl_buf kept;
+    const char *which =
+        section == CL_SECTION_PRE_DATA ? "--section=pre-data" : "--section=post-data";
+    const char *const list_args[] = {"--list", which, file, NULL};
+    const char *const sql_args[] = {"--verbose", "--use-list", list_path, "--file",
+                                    "-",         file,         NULL};
+    cl_buf_init(&list, SCRIPT_BYTES_MAX);
+    cl_buf_init(&kept, SCRIPT_BYTES_MAX);
+    cl_buf_init(&script->text, SCRIPT_BYTES_MAX);
+    bool ok =
+        run_restore(tools, watch, leave, list_args, &list, err) &&
+        choose(script, &list, leave, except, &kept, err) && by_turn(script, err) &&
+        (script->n_entries == 0 ||
+         (write_list(list_path, &kept, err) &&
+          run_restore(tools, watch, leave, sql_args, &script->text, err) && cut(script, err)));
+    if (*list_path) {
+        unlink(list_path);
+    }
+    cl_buf_fini(&list);
+    cl_buf_fini(&kept);
+    return ok || cl_err_context(err, "restoring the schema");
+}
+
+void cl_script_fini(struct cl_script *script)
+{
+    for (size_t i = 0; i < script->n_entries; i++) {
+        free(script->entries[i].label);
+    }
+    free(script->entries);
+    cl_buf_fini(&script->text);
+    memset(script, 0, sizeof *script);
+}
+
+static bool run_batch(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
+                      size_t from, size_t to, struct cl_err *err)
+{
+    if (!cl_pg_exec(conn, "BEGIN", err)) {
+        return false;
+    }
+    for (size_t i = from; i < to; i++) {
+        const struct cl_script_entry *entry = &script->entries[i];
+        if (!cl_watch_check(watch, err) || !cl_pg_exec(conn, entry->sql, err)) {
+            cl_err_context(err, "restoring %s", entry->label);
+            cl_pg_exec(conn, "ROLLBACK", NULL); /* the failure to tell is the first one */
+            return false;
+        }
+    }
+    return cl_pg_exec(conn, "COMMIT", err) ||
+           cl_err_context(err, "restoring %s", script->entries[to - 1].label);
+}
+
+bool cl_script_run(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
+                   enum cl_script_turn turn, struct cl_err *err)
+{
+    size_t from = 0;
+    size_t end;
+    while (from < script->n_entries && script->entries[from].turn != turn) {
+        from++;
+    }
+    for (end = from; end < script->n_entries && script->entries[end].turn == turn; end++) {
+    }
+    if (from == end) {
+        return true;
+    }
+    /* the text is cut by NULs: the preamble ends at the first */
+    bool ok =
+        cl_pg_exec(conn, script->text.data, err) || cl_err_context(err, "restoring the schema");
+    while (ok && from < end) {
+        size_t to = from + ENTRIES_A_TRANSACTION < end ? from + ENTRIES_A_TRANSACTION : end;
+        ok = run_batch(script, watch, conn, from, to, err);
+        from = to;
+    }
+    return ok;
+}
