@@ -96,7 +96,7 @@ local function set(...)
 end
 
 local CREATE = set("source", "password", "source_password", "to", "jobs", "part_bytes", "exclude_data",
-  "resume", "keep_snapshot_s", "progress")
+  "leave", "resume", "keep_snapshot_s", "progress")
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
@@ -108,11 +108,12 @@ local COMPARE = set("source", "source_password", "archive", "target", "target_pa
   "mask", "exclude_data", "jobs", "progress")
 
 --- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
---- backup of the source. Tables in exclude_data ("schema.table") are kept without rows.
+--- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. Of leave only
+--- "large_objects" means something here: all else can be left behind when it is restored.
 ---@param options {source: string, password: any, to: string, jobs: integer|nil,
----  exclude_data: string[]|nil, resume: string|nil,
+---  exclude_data: string[]|nil, leave: string[]|nil, resume: string|nil,
 ---  keep_snapshot_s: integer|nil, progress: function|nil}
----@return table summary {tables, rows, bytes, stored_bytes, seconds, snapshot, archive, warnings}
+---@return table summary {tables, rows, large_objects, bytes, stored_bytes, seconds, snapshot, archive, warnings}
 function M.create(options)
   check("create", options, CREATE)
   return run("create", options, {

@@ -41,7 +41,7 @@ enum cl_leave {
     CL_LEAVE_SUBSCRIPTIONS = 1 << 3, /* they are never enabled in a copy */
     CL_LEAVE_USER_MAPPINGS = 1 << 4, /* the keys to foreign servers */
     CL_LEAVE_TABLESPACES = 1 << 5,   /* everything is in the database's default one */
-    CL_LEAVE_LARGE_OBJECTS = 1 << 6, /* */
+    CL_LEAVE_LARGE_OBJECTS = 1 << 6, /* told of in a warning */
 };
 
 /* What to do. Owned by the caller, lent for the call; unused members stay zero. */
@@ -76,6 +76,7 @@ struct cl_backup_difference {
 struct cl_backup_summary {
     uint64_t tables;                          /* whose rows were copied, checked or compared */
     uint64_t rows;                            /* copied, checked or compared */
+    uint64_t large_objects;                   /* copied */
     uint64_t bytes;                           /* of COPY data, before compression */
     uint64_t stored_bytes;                    /* of data files, compressed; archives only */
     double seconds;                           /* wall clock */

@@ -6,16 +6,18 @@
 #include "archive.h"
 #include "base/clock.h"
 #include "crew.h"
+#include "largeobject.h"
 #include "part.h"
 #include "run.h"
 
 struct archivist {
-    struct cl_run *run;           /* borrowed */
-    struct cl_manifest *manifest; /* borrowed; item i is its file i */
-    const struct cl_parts *parts; /* borrowed; part i goes into file i */
-    struct cl_archive *archive;   /* borrowed */
-    const char *snapshot;         /* borrowed */
-    struct cl_link reader;        /* the worker's own */
+    struct cl_run *run;               /* borrowed */
+    struct cl_manifest *manifest;     /* borrowed; item i is its file i */
+    const struct cl_parts *parts;     /* borrowed; they go into files after the objects' */
+    const struct cl_lo_plan *objects; /* borrowed; range i goes into file i */
+    struct cl_archive *archive;       /* borrowed */
+    const char *snapshot;             /* borrowed */
+    struct cl_link reader;            /* the worker's own */
 };
 
 static void dismiss(void *worker)
@@ -50,7 +52,12 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
     struct cl_checksum sum = {0};
-    const struct cl_part *part = &archivist->parts->part[item];
+    const struct cl_lo_plan *objects = archivist->objects;
+    if (item < objects->n_ranges) {
+        return cl_lo_save(run, archivist->reader.conn, &objects->ranges[item], archivist->archive,
+                          file, err);
+    }
+    const struct cl_part *part = &archivist->parts->part[item - objects->n_ranges];
     struct cl_file_sink *sink = cl_file_sink_open(archivist->archive, file, err);
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, part->where,
@@ -66,6 +73,16 @@ static bool work(void *worker, size_t item, struct cl_err *err)
         uv_mutex_unlock(&run->mutex);
     }
     return ok;
+}
+
+/* A file for each range. */
+static bool list_objects(struct cl_manifest *m, const struct cl_lo_plan *plan, bool sealed,
+                         struct cl_err *err)
+{
+    m->large_objects = plan->objects;
+    cl_lo_table(&m->objects.table);
+    return plan->n_ranges == 0 ||
+           cl_manifest_name_files(&m->objects, 0, plan->n_ranges, sealed, err);
 }
 
 /* Every table's files are its parts. */
@@ -120,14 +137,16 @@ static bool dump_schema(struct cl_run *run, struct cl_manifest *m, const struct 
 }
 
 static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest,
-                      const struct cl_parts *parts, struct cl_archive *archive, struct cl_err *err)
+                      const struct cl_parts *parts, const struct cl_lo_plan *objects,
+                      struct cl_archive *archive, struct cl_err *err)
 {
     struct archivist model = {.run = run,
                               .manifest = manifest,
                               .parts = parts,
+                              .objects = objects,
                               .archive = archive,
                               .snapshot = manifest->snapshot};
-    atomic_store(&run->progress->parts_total, parts->n);
+    atomic_store(&run->progress->parts_total, manifest->n_files);
     struct cl_crew crew = {.n_items = manifest->n_files,
                            .jobs = run->jobs,
                            .arg = &model,
@@ -146,6 +165,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_catalog catalog = {0};
     struct cl_manifest manifest = {0};
     struct cl_parts parts = {0};
+    struct cl_lo_plan objects = {0};
     struct cl_tools tools;
     cl_clock_iso(cl_clock_wall_ms(), manifest.started);
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
@@ -156,13 +176,14 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     if (ok) {
         manifest.source = keeper.identity;
         snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
-        ok = cl_parts_plan(&parts, catalog.tables, catalog.n_tables, true, run.jobs,
+        ok = cl_run_read_objects(&run, &keeper, &objects, err) &&
+             list_objects(&manifest, &objects, archive.sealed, err) &&
+             cl_parts_plan(&parts, catalog.tables, catalog.n_tables, true, run.jobs,
                            spec->part_bytes, keeper.link.conn, err) &&
              list_tables(&manifest, &catalog, &parts, archive.sealed, err) &&
              cl_after_load(&manifest.after, keeper.link.conn, err) &&
-             cl_keeper_large_objects(&keeper, &manifest.large_objects, err) &&
              dump_schema(&run, &manifest, &tools, &archive, err) &&
-             copy_rows(&run, &manifest, &parts, &archive, err);
+             copy_rows(&run, &manifest, &parts, &objects, &archive, err);
     }
     if (ok) {
         cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
@@ -173,6 +194,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_archive_close(&archive);
     cl_keeper_close(&keeper);
     cl_parts_fini(&parts);
+    cl_lo_plan_fini(&objects);
     cl_manifest_fini(&manifest);
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);

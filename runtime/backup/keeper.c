@@ -103,15 +103,3 @@ bool cl_keeper_join(struct cl_link *link, struct cl_watch *watch, const char *co
     }
     return true;
 }
-
-bool cl_keeper_large_objects(struct cl_keeper *keeper, uint64_t *n, struct cl_err *err)
-{
-    char *count =
-        cl_pg_value(keeper->link.conn, "SELECT count(*) FROM pg_largeobject_metadata", err);
-    if (!count) {
-        return false;
-    }
-    *n = strtoull(count, NULL, 10);
-    free(count);
-    return true;
-}

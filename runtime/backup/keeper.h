@@ -37,7 +37,4 @@ void cl_keeper_close(struct cl_keeper *keeper); /* a zeroed one is fine */
 bool cl_keeper_join(struct cl_link *link, struct cl_watch *watch, const char *conninfo,
                     const char *snapshot, struct cl_err *err);
 
-/* How many large objects the source has. */
-bool cl_keeper_large_objects(struct cl_keeper *keeper, uint64_t *n, struct cl_err *err);
-
 #endif

@@ -26,7 +26,7 @@ enum {
     INDEX_MEMORY_MIB = 1024, /* maintenance_work_mem of all workers together */
 };
 
-enum work { WORK_PART, WORK_INDEX, WORK_END };
+enum work { WORK_OBJECTS, WORK_PART, WORK_INDEX, WORK_END };
 
 struct state {
     size_t first_part;   /* in parts */
@@ -50,11 +50,12 @@ struct plan {
     const struct cl_index **indexes; /* of all tables, a table's together, largest first */
     uv_mutex_t mutex;                /* see above */
     uv_cond_t changed;               /* something was put in, or all is done */
+    struct queue objects;            /* items of large objects */
     struct queue starts;             /* first parts, the largest table's first */
     struct queue parts;              /* further parts of tables that were begun */
     struct queue ready_indexes;      /* in indexes */
     struct queue ready_ends;         /* tables */
-    size_t ends_left;                /* tables that are not done */
+    size_t ends_left;                /* tables, and items of large objects, that are not done */
     int busy;                        /* workers at work */
 };
 
@@ -151,6 +152,8 @@ static bool next(struct plan *plan, enum work *what, size_t *item, bool *alone)
             *what = WORK_END;
         } else if (take(&plan->ready_indexes, item)) {
             *what = WORK_INDEX;
+        } else if (take(&plan->objects, item)) {
+            *what = WORK_OBJECTS;
         } else if (take(&plan->parts, item) || take(&plan->starts, item)) {
             *what = WORK_PART;
         } else {
@@ -159,8 +162,8 @@ static bool next(struct plan *plan, enum work *what, size_t *item, bool *alone)
         }
     }
     if (found) {
-        *alone = plan->busy++ == 0 && plan->starts.taken == plan->starts.n &&
-                 plan->parts.taken == plan->parts.n &&
+        *alone = plan->busy++ == 0 && plan->objects.taken == plan->objects.n &&
+                 plan->starts.taken == plan->starts.n && plan->parts.taken == plan->parts.n &&
                  plan->ready_indexes.taken == plan->ready_indexes.n;
     }
     uv_mutex_unlock(&plan->mutex);
@@ -265,6 +268,9 @@ static void worker_main(void *arg)
               set_memory(&worker, &err);
     while (ok && next(worker.plan, &what, &item, &alone)) {
         switch (what) {
+        case WORK_OBJECTS:
+            ok = load->feed->objects(worker.reader, item, worker.writer.conn, &err);
+            break;
         case WORK_PART:
             ok = load_part(&worker, &load->parts->part[item], &err);
             break;
@@ -350,16 +356,20 @@ static bool assign_indexes(struct plan *plan, struct cl_err *err)
 static bool plan_init(struct plan *plan, const struct cl_load *load, struct cl_err *err)
 {
     plan->load = load;
-    plan->ends_left = load->n_tables;
+    plan->ends_left = load->n_tables + load->n_objects;
     plan->states = calloc(load->n_tables + 1, sizeof *plan->states);
-    if (!plan->states || !queue_init(&plan->starts, load->parts->n) ||
-        !queue_init(&plan->parts, load->parts->n) ||
+    if (!plan->states || !queue_init(&plan->objects, load->n_objects) ||
+        !queue_init(&plan->starts, load->parts->n) || !queue_init(&plan->parts, load->parts->n) ||
         !queue_init(&plan->ready_indexes, load->after->n_indexes) ||
         !queue_init(&plan->ready_ends, load->n_tables)) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
     if (!assign_indexes(plan, err)) {
         return false;
+    }
+    while (plan->objects.n < load->n_objects) {
+        plan->objects.item[plan->objects.n] = plan->objects.n;
+        plan->objects.n++;
     }
     for (size_t i = 0; i < load->parts->n; i++) {
         const struct cl_part *part = &load->parts->part[i];
@@ -383,6 +393,7 @@ static void plan_fini(struct plan *plan)
 {
     free(plan->states);
     free(plan->indexes);
+    free(plan->objects.item);
     free(plan->starts.item);
     free(plan->parts.item);
     free(plan->ready_indexes.item);
@@ -411,7 +422,7 @@ bool cl_load_run(const struct cl_load *load, struct cl_err *err)
         plan_fini(&plan);
         return false;
     }
-    size_t most = load->parts->n + load->after->n_indexes + 1;
+    size_t most = load->n_objects + load->parts->n + load->after->n_indexes + 1;
     int jobs = (size_t)load->run->jobs < most ? load->run->jobs : (int)most;
     uv_mutex_init(&plan.mutex);
     uv_cond_init(&plan.changed);

@@ -25,6 +25,8 @@ struct cl_feed {
      * failed: the place to add what the source knows. */
     void (*close)(void *reader, const struct cl_part *part, struct cl_err *err);
     void (*dismiss)(void *reader);
+    /* Copies one item of large objects into the target. */
+    bool (*objects)(void *reader, size_t item, PGconn *target, struct cl_err *err);
 };
 
 struct cl_load {
@@ -33,6 +35,7 @@ struct cl_load {
         *tables;                  /* n_tables, as the target has them; format is that of the data */
     size_t n_tables;              /* entries of tables */
     const struct cl_parts *parts; /* borrowed */
+    size_t n_objects;             /* items of large objects */
     const struct cl_after *after; /* borrowed; indexes of other tables are an error */
     const struct cl_feed *feed;   /* borrowed */
     struct cl_proof *proof;       /* borrowed; begun here, checked by the caller */

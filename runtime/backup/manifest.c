@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "largeobject.h"
+
 enum { LABEL_BYTES = 80 };
 
 static bool no_memory(struct cl_err *err)
@@ -46,13 +48,16 @@ bool cl_manifest_name_files(struct cl_archived *a, size_t number, size_t n_files
 
 bool cl_manifest_list_files(struct cl_manifest *m, struct cl_err *err)
 {
-    size_t n = 0;
+    size_t n = m->objects.n_files;
     for (size_t i = 0; i < m->n_tables; i++) {
         n += m->tables[i].n_files;
     }
     m->files = calloc(n + 1, sizeof *m->files);
     if (!m->files) {
         return no_memory(err);
+    }
+    for (size_t i = 0; i < m->objects.n_files; i++) {
+        m->files[m->n_files++] = (struct cl_filed){&m->objects, &m->objects.files[i]};
     }
     for (size_t i = 0; i < m->n_tables; i++) {
         for (size_t j = 0; j < m->tables[i].n_files; j++) {
@@ -96,16 +101,21 @@ static void put_file(struct cl_buf *out, const struct cl_data_file *file)
     cl_buf_adds(out, "}");
 }
 
+static void put_files(struct cl_buf *out, const char *before, const struct cl_archived *a)
+{
+    cl_buf_adds(out, before);
+    for (size_t i = 0; i < a->n_files; i++) {
+        cl_buf_adds(out, i > 0 ? ",\n               " : "");
+        put_file(out, &a->files[i]);
+    }
+}
+
 static void put_table(struct cl_buf *out, const struct cl_archived *a)
 {
     put_string(out, "    {\"schema\": ", a->table.schema);
     put_string(out, ", \"name\": ", a->table.name);
     put_string(out, ", \"format\": ", a->table.format == CL_COPY_BINARY ? "binary" : "text");
-    cl_buf_adds(out, ",\n     \"files\": [");
-    for (size_t i = 0; i < a->n_files; i++) {
-        cl_buf_adds(out, i > 0 ? ",\n               " : "");
-        put_file(out, &a->files[i]);
-    }
+    put_files(out, ",\n     \"files\": [", a);
     cl_buf_adds(out, "],\n     \"columns\": [");
     for (size_t i = 0; i < a->table.n_columns; i++) {
         put_string(out, i > 0 ? ", {\"name\": " : "{\"name\": ", a->table.columns[i].name);
@@ -166,7 +176,9 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
     put_string(out, "  \"snapshot\": ", m->snapshot);
     put_string(out, ",\n  \"started\": ", m->started);
     put_string(out, ",\n  \"finished\": ", m->finished);
-    cl_buf_addf(out, ",\n  \"large_objects\": %llu,\n", (unsigned long long)m->large_objects);
+    cl_buf_addf(out, ",\n  \"large_objects\": %llu", (unsigned long long)m->large_objects);
+    put_files(out, ",\n  \"large_object_files\": [", &m->objects);
+    cl_buf_adds(out, "],\n");
     cl_buf_addf(out, "  \"compression\": {\"method\": \"zstd\", \"level\": %d},\n", m->level);
     put_string(out, "  \"schema\": {\"file\": ", CL_SCHEMA_FILE);
     cl_buf_addf(out, ", \"bytes\": %llu", (unsigned long long)m->schema_bytes);
@@ -262,22 +274,12 @@ static bool read_file(struct reader *in, const struct cl_json *json, struct cl_d
            cl_fail(err, CL_INVALID, "E_MANIFEST", CL_MANIFEST_FILE ": bad file name '%s'", name);
 }
 
-static bool read_files(struct reader *in, const struct cl_json *json, struct cl_archived *a,
-                       struct cl_err *err)
+static bool read_list(struct reader *in, const struct cl_json *list, struct cl_archived *a,
+                      struct cl_err *err)
 {
-    const struct cl_json *list = in->version > 1 ? get_array(in, json, "files") : NULL;
-    size_t n = list ? list->n : 1;
-    if (n == 0) {
-        in->missing = "files";
-        return true;
-    }
-    a->files = calloc(n, sizeof *a->files);
+    a->files = calloc(list->n + 1, sizeof *a->files);
     if (!a->files) {
         return no_memory(err);
-    }
-    if (!list) { /* version 1 */
-        a->n_files = 1;
-        return read_file(in, json, a->files, err);
     }
     for (const struct cl_json *f = list->child; f; f = f->next) {
         if (!read_file(in, f, &a->files[a->n_files++], err)) {
@@ -285,6 +287,30 @@ static bool read_files(struct reader *in, const struct cl_json *json, struct cl_
         }
     }
     return true;
+}
+
+static bool read_files(struct reader *in, const struct cl_json *json, struct cl_archived *a,
+                       struct cl_err *err)
+{
+    if (in->version == 1) {
+        a->files = calloc(1, sizeof *a->files);
+        a->n_files = 1;
+        return a->files ? read_file(in, json, a->files, err) : no_memory(err);
+    }
+    const struct cl_json *list = get_array(in, json, "files");
+    if (!list || list->n == 0) {
+        in->missing = "files";
+        return true;
+    }
+    return read_list(in, list, a, err);
+}
+
+/* Archives made before large objects were copied only count them. */
+static bool read_objects(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *list = cl_json_get(m->json, "large_object_files", CL_JSON_ARRAY);
+    cl_lo_table(&m->objects.table);
+    return !list || read_list(in, list, &m->objects, err);
 }
 
 static bool read_table(struct reader *in, const struct cl_json *json, struct cl_archived *a,
@@ -472,7 +498,8 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
     }
     in.version = get_integer(&in, m->json, "format_version");
     read_header(&in, m);
-    if (!read_tables(&in, m, err) || !read_sequences(&in, m, err) || !read_after(&in, m, err)) {
+    if (!read_tables(&in, m, err) || !read_objects(&in, m, err) || !read_sequences(&in, m, err) ||
+        !read_after(&in, m, err)) {
         return false;
     }
     m->excluded = read_names(&in, m, "excluded", &m->n_excluded, err);
@@ -493,6 +520,7 @@ void cl_manifest_fini(struct cl_manifest *m)
     for (size_t i = 0; i < m->n_tables; i++) {
         free(m->tables[i].files);
     }
+    free(m->objects.files);
     free(m->tables);
     free(m->files);
     free(m->sequences);

@@ -40,7 +40,7 @@ struct cl_data_file {
 struct cl_archived {
     struct cl_table table;      /* schema, name, format, columns (name and type, no class) */
     struct cl_data_file *files; /* n_files, owned by the manifest: together all of its rows */
-    size_t n_files;             /* at least 1 */
+    size_t n_files;             /* at least 1 of a table */
 };
 
 /* A data file with the table it belongs to: what a worker takes. */
@@ -56,7 +56,7 @@ struct cl_manifest {
     char finished[40];                       /* same */
     struct cl_archived *tables;              /* n_tables with data, largest first */
     size_t n_tables;                         /* entries of tables */
-    struct cl_filed *files;                  /* n_files of all tables, in their order */
+    struct cl_filed *files;                  /* n_files: large objects', then all tables' */
     size_t n_files;                          /* entries of files */
     struct cl_sequence *sequences;           /* n_sequences */
     size_t n_sequences;                      /* entries of sequences */
@@ -68,7 +68,8 @@ struct cl_manifest {
     uint64_t schema_bytes;                   /* of schema.dump */
     char schema_sha256[CL_SHA256_HEX_BYTES]; /* same */
     int pg_dump;                             /* major version that wrote it */
-    uint64_t large_objects;                  /* in the source, not in the archive */
+    uint64_t large_objects;                  /* in the source */
+    struct cl_archived objects;              /* their files (largeobject.h); none: left behind */
     int level;                               /* of zstd; 0: not known */
     bool sealed;                             /* the archive is encrypted: not in the manifest */
     struct cl_json *json;      /* what the strings point into, when parsed; NULL when built */

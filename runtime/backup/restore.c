@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "largeobject.h"
 #include "load.h"
 #include "plan.h"
 #include "run.h"
@@ -75,6 +76,17 @@ static void close_part(void *arg, const struct cl_part *part, struct cl_err *err
     }
 }
 
+static bool load_objects(void *arg, size_t item, PGconn *target, struct cl_err *err)
+{
+    struct reader *reader = arg;
+    const struct cl_data_file *file = &reader->feed->manifest->objects.files[item];
+    bool ok = cl_lo_load(reader->feed->run, reader->feed->archive, file, target, err);
+    if (!ok) {
+        look_again(reader->feed->archive, file, err);
+    }
+    return ok;
+}
+
 /* Makes parts of one table's files that hold rows; *at is the first of them in manifest->files. */
 static bool list_files(struct cl_parts *parts, size_t *which, const struct cl_archived *archived,
                        size_t table, size_t at, struct cl_err *err)
@@ -107,8 +119,8 @@ static bool list_parts(struct cl_run *run, struct cl_parts *parts, size_t *which
                        const struct cl_manifest *manifest, const struct cl_plan *plan,
                        struct cl_catalog *catalog, struct cl_err *err)
 {
-    size_t at = 0;
-    uint64_t total = 0;
+    size_t at = manifest->objects.n_files;
+    uint64_t total = cl_lo_archived_bytes(run, manifest);
     for (size_t i = 0; i < manifest->n_tables; i++) {
         const struct cl_archived *archived = &manifest->tables[i];
         struct cl_table *table = &catalog->tables[plan->which[i]];
@@ -122,7 +134,7 @@ static bool list_parts(struct cl_run *run, struct cl_parts *parts, size_t *which
         at += archived->n_files;
     }
     atomic_store(&run->progress->total, total);
-    atomic_store(&run->progress->parts_total, parts->n);
+    atomic_store(&run->progress->parts_total, parts->n + cl_lo_archived_files(run, manifest));
     return true;
 }
 
@@ -135,8 +147,12 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
     size_t *which = calloc(manifest->n_files + 1, sizeof *which);
     struct feed model = {
         .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
-    struct cl_feed feed = {
-        .arg = &model, .hire = hire, .open = open_part, .close = close_part, .dismiss = dismiss};
+    struct cl_feed feed = {.arg = &model,
+                           .hire = hire,
+                           .open = open_part,
+                           .close = close_part,
+                           .dismiss = dismiss,
+                           .objects = load_objects};
     bool ok = which || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     ok = ok && cl_catalog_load(catalog, target->link.conn, err) &&
          cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) &&
@@ -147,6 +163,7 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
                                .tables = catalog->tables,
                                .n_tables = catalog->n_tables,
                                .parts = &parts,
+                               .n_objects = cl_lo_archived_files(run, manifest),
                                .after = &manifest->after,
                                .feed = &feed,
                                .proof = proof};
@@ -187,9 +204,8 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_target_open(&target, &run, &manifest.source, err) &&
               cl_target_prepare(&target, &run, &tools, schema, err) &&
               load_rows(&run, &target, &archive, &manifest, &catalog, &plan, &proof, err);
-    if (ok && manifest.large_objects > 0) {
-        cl_run_warn(&run, "%llu large objects of the source are not in the archive",
-                    (unsigned long long)manifest.large_objects);
+    if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
+        cl_lo_warn_left(&run, manifest.large_objects);
     }
     struct cl_finish finish = {.tools = &tools,
                                .schema_file = schema,

@@ -10,6 +10,7 @@
 #include "archive.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "largeobject.h"
 
 enum { WARNING_BYTES = 512 };
 
@@ -131,17 +132,11 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
                         struct cl_err *err)
 {
     PGconn *conn = keeper->link.conn;
-    uint64_t objects;
     if (!cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
         !cl_keeper_lock(keeper, catalog, err) || !cl_catalog_sequences(catalog, conn, err) ||
-        !cl_catalog_matviews(catalog, conn, err) ||
-        !cl_keeper_large_objects(keeper, &objects, err)) {
+        !cl_catalog_matviews(catalog, conn, err)) {
         return false;
-    }
-    if (objects > 0) {
-        cl_run_warn(run, "%llu large objects of the source were not copied",
-                    (unsigned long long)objects);
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);
     uint64_t total = 0;
@@ -149,6 +144,22 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
         total += catalog->tables[i].excluded ? 0 : catalog->tables[i].bytes;
     }
     atomic_store(&run->progress->total, total);
+    return true;
+}
+
+bool cl_run_read_objects(struct cl_run *run, struct cl_keeper *keeper, struct cl_lo_plan *plan,
+                         struct cl_err *err)
+{
+    if (run->spec->leave & CL_LEAVE_LARGE_OBJECTS) {
+        bool ok = cl_lo_count(keeper->link.conn, &plan->objects, err);
+        cl_lo_warn_left(run, plan->objects);
+        return ok;
+    }
+    if (!cl_lo_plan_read(plan, keeper->link.conn, run->jobs, err)) {
+        return cl_err_context(err, "source");
+    }
+    atomic_fetch_add(&run->progress->total, plan->bytes);
+    atomic_fetch_add(&run->progress->parts_total, plan->n_ranges);
     return true;
 }
 

@@ -14,6 +14,8 @@
 #include "schema.h"
 #include "watch.h"
 
+struct cl_lo_plan;
+
 struct cl_run {
     const struct cl_backup_spec *spec; /* borrowed */
     struct cl_backup_summary *summary; /* borrowed; workers write under mutex */
@@ -43,6 +45,11 @@ bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
 /* Then: the keeper's snapshot, tables, sequences, views, locks. */
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
                         struct cl_err *err);
+
+/* The large objects of the source, added to the progress's total; after cl_run_read_source(). None
+ * and a warning when the spec leaves them behind. */
+bool cl_run_read_objects(struct cl_run *run, struct cl_keeper *keeper, struct cl_lo_plan *plan,
+                         struct cl_err *err);
 
 /* Copies one part from source to sink, masked when the run has a mask and the table text. share is
  * what it adds to progress->done, expect how many bytes it will be. *sum (may be NULL) gets the

@@ -3,6 +3,7 @@
 
 #include "after.h"
 #include "archive.h"
+#include "largeobject.h"
 #include "load.h"
 #include "part.h"
 #include "run.h"
@@ -12,6 +13,7 @@
 struct feed {
     struct cl_run *run;               /* borrowed */
     const struct cl_catalog *catalog; /* borrowed */
+    const struct cl_lo_plan *objects; /* borrowed */
     const char *snapshot;             /* borrowed */
 };
 
@@ -61,13 +63,26 @@ static void close_part(void *arg, const struct cl_part *part, struct cl_err *err
     cl_pg_source_close(&reader->source);
 }
 
-static bool load_rows(struct cl_run *run, const struct cl_keeper *keeper,
+static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *err)
+{
+    struct reader *reader = arg;
+    return cl_lo_stream(reader->feed->run, reader->link.conn, target,
+                        &reader->feed->objects->ranges[item], err);
+}
+
+static bool load_rows(struct cl_run *run, struct cl_keeper *keeper,
                       const struct cl_catalog *catalog, const struct cl_after *after,
                       struct cl_proof *proof, struct cl_err *err)
 {
-    struct feed model = {.run = run, .catalog = catalog, .snapshot = keeper->snapshot};
-    struct cl_feed feed = {
-        .arg = &model, .hire = hire, .open = open_part, .close = close_part, .dismiss = dismiss};
+    struct cl_lo_plan objects = {0};
+    struct feed model = {
+        .run = run, .catalog = catalog, .objects = &objects, .snapshot = keeper->snapshot};
+    struct cl_feed feed = {.arg = &model,
+                           .hire = hire,
+                           .open = open_part,
+                           .close = close_part,
+                           .dismiss = dismiss,
+                           .objects = copy_objects};
     struct cl_parts parts = {0};
     struct cl_load load = {.run = run,
                            .tables = catalog->tables,
@@ -79,8 +94,11 @@ static bool load_rows(struct cl_run *run, const struct cl_keeper *keeper,
     bool ok = cl_parts_plan(&parts, catalog->tables, catalog->n_tables, false, run->jobs,
                             run->spec->part_bytes, keeper->link.conn, err);
     atomic_store(&run->progress->parts_total, parts.n);
+    ok = ok && cl_run_read_objects(run, keeper, &objects, err);
+    load.n_objects = objects.n_ranges;
     ok = ok && cl_load_run(&load, err);
     cl_parts_fini(&parts);
+    cl_lo_plan_fini(&objects);
     return ok;
 }
 

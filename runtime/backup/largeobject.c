@@ -1,0 +1,245 @@
+/* Large objects: what there is, and the verbs over one range. */
+#include "largeobject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/embed.h"
+#include "largeobject_private.h"
+
+enum {
+    RANGES_PER_WORKER = 4,   /* so that none is left alone with the last long one */
+    RANGE_OBJECTS = 4000,    /* at most, in one range */
+    RANGE_BYTES = 256 << 20, /* about, when there are many */
+};
+
+/* Ranges for n objects that take so many bytes on disk. */
+static uint64_t ranges_for(uint64_t objects, uint64_t bytes, int jobs)
+{
+    uint64_t n = (uint64_t)jobs * RANGES_PER_WORKER;
+    n = bytes / RANGE_BYTES > n ? bytes / RANGE_BYTES : n;
+    n = objects / RANGE_OBJECTS > n ? objects / RANGE_OBJECTS : n;
+    n = n > INT32_MAX / 2 ? INT32_MAX / 2 : n;
+    return n < objects ? n : objects;
+}
+
+static bool fill(struct cl_lo_plan *plan, const PGresult *rows, struct cl_err *err)
+{
+    plan->n_ranges = (size_t)PQntuples(rows);
+    plan->ranges = calloc(plan->n_ranges + 1, sizeof *plan->ranges);
+    if (!plan->ranges) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    double each = plan->objects > 0 ? (double)plan->bytes / (double)plan->objects : 0;
+    for (size_t i = 0; i < plan->n_ranges; i++) {
+        struct cl_lo_range *range = &plan->ranges[i];
+        range->first = i > 0 ? (uint32_t)strtoul(PQgetvalue(rows, (int)i, 0), NULL, 10) : 0;
+        range->last = UINT32_MAX;
+        range->objects = strtoull(PQgetvalue(rows, (int)i, 1), NULL, 10);
+        range->bytes = (uint64_t)((double)range->objects * each);
+        if (i > 0) {
+            plan->ranges[i - 1].last = range->first - 1;
+        }
+    }
+    return true;
+}
+
+bool cl_lo_plan_read(struct cl_lo_plan *plan, PGconn *conn, int jobs, struct cl_err *err)
+{
+    char ranges[24];
+    PGresult *total = cl_pg_query(conn,
+                                  "SELECT count(*), pg_total_relation_size('pg_largeobject') "
+                                  "FROM pg_largeobject_metadata",
+                                  0, NULL, err);
+    if (!total) {
+        return cl_err_context(err, "large objects");
+    }
+    plan->objects = strtoull(PQgetvalue(total, 0, 0), NULL, 10);
+    plan->bytes = strtoull(PQgetvalue(total, 0, 1), NULL, 10);
+    PQclear(total);
+    if (plan->objects == 0) {
+        plan->bytes = 0;
+        return true;
+    }
+    snprintf(ranges, sizeof ranges, "%llu",
+             (unsigned long long)ranges_for(plan->objects, plan->bytes, jobs));
+    const char *params[] = {ranges};
+    PGresult *rows =
+        cl_pg_query(conn, cl_embedded("runtime/backup/largeobject_plan.sql")->data, 1, params, err);
+    bool ok = rows && fill(plan, rows, err);
+    PQclear(rows);
+    return ok || cl_err_context(err, "large objects");
+}
+
+void cl_lo_plan_fini(struct cl_lo_plan *plan)
+{
+    free(plan->ranges);
+    memset(plan, 0, sizeof *plan);
+}
+
+bool cl_lo_count(PGconn *conn, uint64_t *objects, struct cl_err *err)
+{
+    char *count = cl_pg_value(conn, "SELECT count(*) FROM pg_largeobject_metadata", err);
+    if (!count) {
+        return cl_err_context(err, "large objects");
+    }
+    *objects = strtoull(count, NULL, 10);
+    free(count);
+    return true;
+}
+
+void cl_lo_warn_left(struct cl_run *run, uint64_t objects)
+{
+    if (objects > 0) {
+        cl_run_warn(run, "%llu large objects of the source were left behind",
+                    (unsigned long long)objects);
+    }
+}
+
+size_t cl_lo_archived_files(const struct cl_run *run, const struct cl_manifest *manifest)
+{
+    return run->spec->leave & CL_LEAVE_LARGE_OBJECTS ? 0 : manifest->objects.n_files;
+}
+
+uint64_t cl_lo_archived_bytes(const struct cl_run *run, const struct cl_manifest *manifest)
+{
+    return cl_lo_archived_files(run, manifest) ? cl_archived_raw_bytes(&manifest->objects) : 0;
+}
+
+void cl_lo_table(struct cl_table *table)
+{
+    static struct cl_column columns[CL_LO_FIELDS] = {
+        [CL_LO_OID] = {.name = "loid", .type = "oid"},
+        [CL_LO_OFFSET] = {.name = "offset", .type = "bigint"},
+        [CL_LO_DATA] = {.name = "data", .type = "bytea"},
+        [CL_LO_OWNER] = {.name = "owner", .type = "text"},
+        [CL_LO_GRANTS] = {.name = "grants", .type = "text"},
+        [CL_LO_REMARKS] = {.name = "remarks", .type = "text"},
+    };
+    *table = (struct cl_table){.schema = "pg_catalog",
+                               .name = "pg_largeobject",
+                               .format = CL_COPY_BINARY,
+                               .columns = columns,
+                               .n_columns = CL_LO_FIELDS};
+}
+
+/* Runs one range through, and counts it when it was copied (and not only looked at). */
+static bool pass(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
+                 uint64_t expect, uint64_t *rows, struct cl_err *err)
+{
+    struct cl_pipe pipe = {.source = source,
+                           .sink = sink,
+                           .watch = run->watch,
+                           .progress = run->progress,
+                           .share = expect,
+                           .expect = expect};
+    if (!cl_pipe_run(&pipe, err)) {
+        return strstr(err->message, "large object") ? false : cl_err_context(err, "large objects");
+    }
+    if (rows) {
+        *rows = pipe.rows;
+    }
+    uv_mutex_lock(&run->mutex);
+    run->summary->bytes += pipe.bytes;
+    uv_mutex_unlock(&run->mutex);
+    return true;
+}
+
+static void count(struct cl_run *run, uint64_t objects, const struct cl_mask_tally *tally)
+{
+    atomic_fetch_add(&run->progress->parts_done, 1);
+    uv_mutex_lock(&run->mutex);
+    run->summary->large_objects += objects;
+    if (tally) {
+        run->summary->tally.values += tally->values;
+        run->summary->tally.masked += tally->masked;
+        run->summary->tally.shortened += tally->shortened;
+        run->summary->tally.kept += tally->kept;
+    }
+    uv_mutex_unlock(&run->mutex);
+}
+
+/* Into a server. */
+static bool write_objects(struct cl_run *run, struct cl_source *source, PGconn *target,
+                          uint64_t expect, struct cl_err *err)
+{
+    struct cl_lo_sink_spec spec = {
+        .mask = run->spec->mask, .target = target, .leave = run->spec->leave};
+    struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
+    bool ok = sink && pass(run, source, cl_lo_sink_base(sink), expect, NULL, err);
+    if (ok) {
+        count(run, cl_lo_sink_objects(sink), cl_lo_sink_tally(sink));
+    }
+    cl_lo_sink_close(sink);
+    return ok;
+}
+
+bool cl_lo_stream(struct cl_run *run, PGconn *source, PGconn *target,
+                  const struct cl_lo_range *range, struct cl_err *err)
+{
+    struct cl_lo_source *from = cl_lo_source_open(source, range, err);
+    bool ok = from && write_objects(run, cl_lo_source_base(from), target, range->bytes, err);
+    cl_lo_source_close(from);
+    return ok;
+}
+
+bool cl_lo_save(struct cl_run *run, PGconn *source, const struct cl_lo_range *range,
+                struct cl_archive *archive, struct cl_data_file *file, struct cl_err *err)
+{
+    struct cl_lo_source *from = cl_lo_source_open(source, range, err);
+    struct cl_file_sink *to = from ? cl_file_sink_open(archive, file, err) : NULL;
+    bool ok = to && pass(run, cl_lo_source_base(from), cl_file_sink_base(to), range->bytes,
+                         &file->rows, err);
+    if (ok) {
+        count(run, range->objects, NULL);
+        uv_mutex_lock(&run->mutex);
+        run->summary->stored_bytes += file->bytes;
+        uv_mutex_unlock(&run->mutex);
+    }
+    cl_file_sink_close(to);
+    cl_lo_source_close(from);
+    return ok;
+}
+
+bool cl_lo_load(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
+                PGconn *target, struct cl_err *err)
+{
+    struct cl_file_source *from = cl_file_source_open(archive, file, err);
+    bool ok = from && write_objects(run, cl_file_source_base(from), target, file->raw_bytes, err);
+    cl_file_source_close(from);
+    return ok;
+}
+
+static bool add_up(struct cl_run *run, struct cl_source *source, bool masked, uint64_t expect,
+                   struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
+{
+    struct cl_lo_sink_spec spec = {.mask = masked ? run->spec->mask : NULL, .sum = sum};
+    struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
+    bool ok = sink && pass(run, source, cl_lo_sink_base(sink), expect, NULL, err);
+    if (ok && objects) {
+        *objects += cl_lo_sink_objects(sink);
+    }
+    cl_lo_sink_close(sink);
+    return ok;
+}
+
+bool cl_lo_sum(struct cl_run *run, PGconn *conn, const struct cl_lo_range *range, bool masked,
+               struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
+{
+    struct cl_lo_source *source = cl_lo_source_open(conn, range, err);
+    bool ok =
+        source && add_up(run, cl_lo_source_base(source), masked, range->bytes, sum, objects, err);
+    cl_lo_source_close(source);
+    return ok;
+}
+
+bool cl_lo_sum_file(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
+                    bool masked, struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
+{
+    struct cl_file_source *source = cl_file_source_open(archive, file, err);
+    bool ok = source &&
+              add_up(run, cl_file_source_base(source), masked, file->raw_bytes, sum, objects, err);
+    cl_file_source_close(source);
+    return ok;
+}

@@ -1,0 +1,60 @@
+/* What the files of largeobject.h share. */
+#ifndef CL_BACKUP_LARGEOBJECT_PRIVATE_H
+#define CL_BACKUP_LARGEOBJECT_PRIVATE_H
+
+#include "largeobject.h"
+
+enum {
+    CL_LO_PIECE_BYTES = 1024 * 1024, /* of contents in one row; a multiple of the server's pages */
+    CL_LO_FIELDS = 6,                /* columns of cl_lo_table() */
+    CL_LO_OID = 0,                   /* 4 bytes */
+    CL_LO_OFFSET,                    /* 8 bytes */
+    CL_LO_DATA,                      /* never NULL */
+    CL_LO_OWNER,                     /* a role's name; this and the next two NULL after offset 0 */
+    CL_LO_GRANTS,                    /* SQL, or NULL */
+    CL_LO_REMARKS,                   /* SQL, or NULL */
+};
+
+/* One row. */
+struct cl_lo_piece {
+    uint32_t oid;                        /* of the object */
+    int64_t offset;                      /* of the data in it */
+    struct cl_field field[CL_LO_FIELDS]; /* CL_LO_DATA and what follows; borrowed */
+};
+
+/* Appends the low bytes of v, highest first. */
+void cl_lo_put_be(struct cl_buf *out, uint64_t v, int bytes);
+
+/* COPY data of a range. rows is known at its end. */
+struct cl_lo_source;
+struct cl_lo_source *cl_lo_source_open(PGconn *conn, const struct cl_lo_range *range,
+                                       struct cl_err *err);
+struct cl_source *cl_lo_source_base(struct cl_lo_source *source);
+void cl_lo_source_close(struct cl_lo_source *source); /* NULL is fine */
+
+/* Where COPY data of large objects goes. */
+struct cl_lo_sink_spec {
+    const struct cl_mask *mask; /* borrowed; NULL: nothing is masked */
+    PGconn *target;          /* borrowed; gets the objects, each batch in a transaction; or … */
+    struct cl_checksum *sum; /* … their contents are added up here */
+    unsigned leave;          /* what does not go along, as in struct cl_backup_spec */
+};
+
+struct cl_lo_sink;
+struct cl_lo_sink *cl_lo_sink_open(const struct cl_lo_sink_spec *spec, struct cl_err *err);
+struct cl_sink *cl_lo_sink_base(struct cl_lo_sink *sink);
+void cl_lo_sink_close(struct cl_lo_sink *sink); /* NULL is fine */
+
+/* After its finish. */
+uint64_t cl_lo_sink_objects(const struct cl_lo_sink *sink);
+const struct cl_mask_tally *cl_lo_sink_tally(const struct cl_lo_sink *sink);
+
+/* Writes objects into a server, many at a time. */
+struct cl_lo_writer;
+struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, struct cl_err *err);
+bool cl_lo_writer_put(struct cl_lo_writer *writer, const struct cl_lo_piece *piece,
+                      struct cl_err *err);
+bool cl_lo_writer_finish(struct cl_lo_writer *writer, struct cl_err *err);
+void cl_lo_writer_free(struct cl_lo_writer *writer); /* NULL is fine */
+
+#endif

@@ -1,0 +1,307 @@
+/*
+ * Design notes. COPY data is cut into rows and each checked to follow the one before.  Without a
+ * mask rows go on as they come.  With one, an object is held until it turns out not to be text
+ * (then what was held goes on, and the rest as it comes) or ends (then it is masked whole); its
+ * masked form is cut into the same pieces a reader would cut it into, so sums over pieces agree.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "largeobject_private.h"
+
+enum {
+    HEAD_BYTES_MAX = 16 * 1024 * 1024, /* owner, grants and remarks of one object */
+    MASKED_BYTES_MAX = 0x40000000,
+    KEEP_BYTES = 1024 * 1024, /* buffers wider than that are given back after use */
+};
+
+struct cl_lo_sink {
+    struct cl_sink base;         /* first */
+    struct cl_rows rows;         /* the cutter */
+    const struct cl_mask *mask;  /* borrowed; NULL: none */
+    struct cl_checksum *sum;     /* borrowed; NULL: there is a writer */
+    struct cl_lo_writer *writer; /* NULL: there is a sum */
+    struct cl_mask_tally tally;  /* what the mask did */
+    uint64_t objects;            /* begun so far */
+    uint32_t oid;                /* of the object that came last */
+    int64_t size;                /* of it, so far */
+    bool holding;                /* it may be text: it is in `held` */
+    size_t checked;              /* so many bytes of `held` are UTF-8 without NUL */
+    struct cl_buf held;          /* its contents */
+    struct cl_buf head;          /* what its owner, grants and remarks point into */
+    struct cl_lo_piece first;    /* its first row, pointing into head */
+    struct cl_buf masked;        /* its masked contents */
+};
+
+static uint64_t be(const char *p, int bytes)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < bytes; i++) {
+        v = v << 8 | (unsigned char)p[i];
+    }
+    return v;
+}
+
+static void trim(struct cl_buf *b)
+{
+    if (b->cap > KEEP_BYTES) {
+        cl_buf_fini(b);
+    }
+    cl_buf_reset(b);
+}
+
+/* Length of the UTF-8 character at p; 0: not one, -1: its end is not there yet. */
+static int character(const unsigned char *p, size_t n)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    int bytes = *p < 0x80 ? 1 : *p >= 0xF8 ? 0 : *p >= 0xF0 ? 4 : *p >= 0xE0 ? 3 : 2;
+    uint32_t c = bytes > 1 ? *p & (0x7FU >> bytes) : *p;
+    if (*p == 0 || bytes == 0 || (*p >= 0x80 && *p < 0xC2)) {
+        return 0;
+    }
+    for (int i = 1; i < bytes; i++) {
+        if ((size_t)i >= n) {
+            return -1;
+        }
+        if ((p[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+        c = c << 6 | (p[i] & 0x3F);
+    }
+    return c >= least[bytes] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) ? bytes : 0;
+}
+
+/* Looks at what came since; false when it is no text. */
+static bool still_text(struct cl_lo_sink *sink)
+{
+    const unsigned char *p = (const unsigned char *)sink->held.data;
+    while (sink->checked < sink->held.len) {
+        int bytes = character(p + sink->checked, sink->held.len - sink->checked);
+        if (bytes <= 0) {
+            return bytes < 0;
+        }
+        sink->checked += (size_t)bytes;
+    }
+    return true;
+}
+
+/* A piece leaves. */
+static bool emit(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struct cl_err *err)
+{
+    if (sink->writer) {
+        return cl_lo_writer_put(sink->writer, piece, err);
+    }
+    const struct cl_field *data = &piece->field[CL_LO_DATA];
+    struct cl_digest contents = cl_digest_bytes(data->data, (size_t)data->len);
+    uint64_t row[] = {piece->oid, (uint64_t)piece->offset, contents.half[0], contents.half[1]};
+    cl_checksum_add(sink->sum, cl_digest_bytes(row, sizeof row));
+    return true;
+}
+
+/* The held object leaves with these contents. */
+static bool emit_whole(struct cl_lo_sink *sink, const char *data, size_t n, struct cl_err *err)
+{
+    size_t at = 0;
+    do {
+        size_t part = n - at < CL_LO_PIECE_BYTES ? n - at : CL_LO_PIECE_BYTES;
+        struct cl_lo_piece piece = sink->first;
+        piece.offset = (int64_t)at;
+        piece.field[CL_LO_DATA] = (struct cl_field){data + at, (int64_t)part};
+        for (int i = CL_LO_OWNER; at > 0 && i < CL_LO_FIELDS; i++) {
+            piece.field[i] = (struct cl_field){NULL, -1};
+        }
+        if (!emit(sink, &piece, err)) {
+            return false;
+        }
+        at += part;
+    } while (at < n);
+    return true;
+}
+
+/* The object that came last is whole. */
+static bool settle(struct cl_lo_sink *sink, struct cl_err *err)
+{
+    if (!sink->holding) {
+        return true;
+    }
+    sink->holding = false;
+    bool ok;
+    if (sink->checked < sink->held.len) { /* ends in the middle of a character */
+        ok = emit_whole(sink, cl_buf_str(&sink->held), sink->held.len, err);
+    } else {
+        bool changed;
+        trim(&sink->masked);
+        ok = cl_mask_apply(sink->mask, NULL, CL_CARRIER_TEXT, cl_buf_str(&sink->held),
+                           sink->held.len, 0, &sink->masked, &changed, &sink->tally, err) &&
+             emit_whole(sink, cl_buf_str(&sink->masked), sink->masked.len, err);
+    }
+    trim(&sink->held);
+    return ok || cl_err_context(err, "large object %u", (unsigned)sink->oid);
+}
+
+/* Begins to hold an object: its first row is copied. */
+static bool hold(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struct cl_err *err)
+{
+    size_t at[CL_LO_FIELDS] = {0};
+    trim(&sink->head);
+    for (int i = CL_LO_OWNER; i < CL_LO_FIELDS; i++) {
+        at[i] = sink->head.len;
+        if (piece->field[i].len > 0) {
+            cl_buf_add(&sink->head, piece->field[i].data, (size_t)piece->field[i].len);
+        }
+    }
+    if (sink->head.failed) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    sink->first = *piece;
+    for (int i = CL_LO_OWNER; i < CL_LO_FIELDS; i++) {
+        sink->first.field[i].data = cl_buf_str(&sink->head) + at[i];
+    }
+    sink->holding = true;
+    sink->checked = 0;
+    return true;
+}
+
+static bool add_to_held(struct cl_lo_sink *sink, const struct cl_field *data, struct cl_err *err)
+{
+    if (!cl_buf_add(&sink->held, data->data, (size_t)data->len)) {
+        if (sink->held.len + (size_t)data->len <= CL_LO_TEXT_MAX) {
+            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        }
+        return cl_fail(err, CL_INVALID, "E_LARGE_OBJECT",
+                       "large object %u is text of more than %d MiB, the most that can be masked; "
+                       "leave = {\"large_objects\"} copies without large objects",
+                       (unsigned)sink->oid, CL_LO_TEXT_MAX >> 20);
+    }
+    if (still_text(sink)) {
+        return true;
+    }
+    sink->holding = false;
+    bool ok = emit_whole(sink, cl_buf_str(&sink->held), sink->held.len, err);
+    trim(&sink->held);
+    return ok;
+}
+
+static bool bad_data(const struct cl_lo_sink *sink, struct cl_err *err)
+{
+    return cl_fail(err, CL_INVALID, "E_COPY_DATA",
+                   "the data after row %llu is not COPY data of large objects",
+                   (unsigned long long)sink->rows.n);
+}
+
+static bool take_row(struct cl_lo_sink *sink, struct cl_err *err)
+{
+    const struct cl_field *field = sink->rows.fields;
+    struct cl_lo_piece piece;
+    if (field[CL_LO_OID].len != 4 || field[CL_LO_OFFSET].len != 8 || field[CL_LO_DATA].len < 0) {
+        return bad_data(sink, err);
+    }
+    piece.oid = (uint32_t)be(field[CL_LO_OID].data, 4);
+    piece.offset = (int64_t)be(field[CL_LO_OFFSET].data, 8);
+    memcpy(piece.field, field, sizeof piece.field);
+    bool first = piece.offset == 0;
+    if (piece.oid == 0 ||
+        (first ? sink->objects > 0 && piece.oid == sink->oid
+               : sink->objects == 0 || piece.oid != sink->oid || piece.offset != sink->size)) {
+        return bad_data(sink, err);
+    }
+    if (first) {
+        if (!settle(sink, err) || (sink->mask && !hold(sink, &piece, err))) {
+            return false;
+        }
+        sink->objects++;
+        sink->oid = piece.oid;
+        sink->size = 0;
+    }
+    sink->size += piece.field[CL_LO_DATA].len;
+    return sink->holding ? add_to_held(sink, &piece.field[CL_LO_DATA], err)
+                         : emit(sink, &piece, err);
+}
+
+static bool lo_put(struct cl_sink *base, const char *bytes, size_t n, struct cl_err *err)
+{
+    struct cl_lo_sink *sink = (struct cl_lo_sink *)base;
+    if (!cl_rows_feed(&sink->rows, bytes, n, err)) {
+        return false;
+    }
+    for (;;) {
+        switch (cl_rows_next(&sink->rows)) {
+        case CL_ROW_OK:
+            if (!take_row(sink, err)) {
+                return false;
+            }
+            break;
+        case CL_ROW_MORE:
+            return true;
+        case CL_ROW_END:
+            break;
+        case CL_ROW_BAD:
+            return bad_data(sink, err);
+        }
+    }
+}
+
+static bool lo_finish(struct cl_sink *base, struct cl_err *err)
+{
+    struct cl_lo_sink *sink = (struct cl_lo_sink *)base;
+    if (!cl_rows_complete(&sink->rows)) {
+        return bad_data(sink, err);
+    }
+    base->rows = (int64_t)sink->rows.n;
+    return settle(sink, err) && (!sink->writer || cl_lo_writer_finish(sink->writer, err));
+}
+
+struct cl_lo_sink *cl_lo_sink_open(const struct cl_lo_sink_spec *spec, struct cl_err *err)
+{
+    struct cl_lo_sink *sink = calloc(1, sizeof *sink);
+    if (!sink) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        return NULL;
+    }
+    sink->base.put = lo_put;
+    sink->base.finish = lo_finish;
+    sink->base.rows = CL_ROWS_UNKNOWN;
+    sink->mask = spec->mask;
+    sink->sum = spec->sum;
+    cl_buf_init(&sink->held, CL_LO_TEXT_MAX);
+    cl_buf_init(&sink->head, HEAD_BYTES_MAX);
+    cl_buf_init(&sink->masked, MASKED_BYTES_MAX);
+    bool ok = cl_rows_init(&sink->rows, CL_COPY_BINARY, CL_LO_FIELDS, err);
+    if (ok && spec->target) {
+        sink->writer = cl_lo_writer_new(spec->target, spec->leave, err);
+        ok = sink->writer != NULL;
+    }
+    if (!ok) {
+        cl_lo_sink_close(sink);
+        return NULL;
+    }
+    return sink;
+}
+
+struct cl_sink *cl_lo_sink_base(struct cl_lo_sink *sink)
+{
+    return &sink->base;
+}
+
+uint64_t cl_lo_sink_objects(const struct cl_lo_sink *sink)
+{
+    return sink->objects;
+}
+
+const struct cl_mask_tally *cl_lo_sink_tally(const struct cl_lo_sink *sink)
+{
+    return &sink->tally;
+}
+
+void cl_lo_sink_close(struct cl_lo_sink *sink)
+{
+    if (!sink) {
+        return;
+    }
+    cl_lo_writer_free(sink->writer);
+    cl_rows_fini(&sink->rows);
+    cl_buf_fini(&sink->held);
+    cl_buf_fini(&sink->head);
+    cl_buf_fini(&sink->masked);
+    free(sink);
+}
