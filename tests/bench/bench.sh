@@ -33,7 +33,8 @@ timings=$dir/timings.tsv
 all="dump recipe pgcopydb pgcopydb_new pgcopydb_binary file_copy raw stream stream_masked archive"
 all="$all archive_masked"
 table_all='table_1 table_2 link_1 link_2'
-wanted=${CONTENDERS:-$all $table_all}
+clone_all='clone_archive clone_stream clone_golden'
+wanted=${CONTENDERS:-$all $table_all $clone_all}
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -75,6 +76,7 @@ finish() {
     local side
     trap - EXIT INT TERM
     proxy_stop
+    [ ! -d "$dir/platform" ] || "$here/platform.sh" down "$dir/platform" || true
     jobs -p | xargs -r kill 2>/dev/null || true
     for side in source target; do
         cluster_stop "$dir/$side" || true
@@ -174,8 +176,13 @@ measure() {
     [ ! -d "$work/archive" ] || keep archive "$(du -sm "$work/archive" | cut -f1)" MiB
     [ ! -d "$work/dump" ] || keep archive "$(du -sm "$work/dump" | cut -f1)" MiB
     [ "$run" -gt 0 ] || check_copy
-    say "$(printf '%5s GB  %-7s %-16s %8.1f s' "$size" "$([ "$run" -eq 0 ] && echo warm || echo "run $run/$runs")" \
-        "$contender" "$total")"
+    progress ''
+}
+
+progress() {
+    local which="run $run/$runs"
+    [ "$run" -gt 0 ] || which=warm
+    say "$(printf '%5s GB  %-7s %-16s %8.1f s%s' "$size" "$which" "$contender" "$total" "$1")"
 }
 
 # ---- one size -----------------------------------------------------------------------------------
@@ -208,7 +215,7 @@ drop_all() {
     settle
 }
 
-# round RUN CONTENDER...: every contender once; run 0 is the warm pass.
+# rounds CONTENDER...: every contender once; run 0 is the warm pass.
 rounds() {
     local first=1 contender total=0
     [ "$warm" != yes ] || first=0
@@ -243,6 +250,36 @@ bench_table() {
     proxy_stop
     drop_all
     merge
+}
+
+# The 24 steps, on a sample platform with a source of that size: the time offline is what users feel.
+bench_clones() {
+    local size=$1 names=() name known total
+    known=$("$here/platform.sh" strategies)
+    for name in $clone_all; do
+        if wants "$name" && [[ " $known " == *" ${name#clone_} "* ]]; then names+=("${name#clone_}"); fi
+    done
+    [ ${#names[@]} -gt 0 ] || return 0
+    say "$(printf '%5s GB  making the platform' "$size")"
+    CLONER_DEMO_PG="${settings[*]}" "$here/platform.sh" up "$dir/platform" "$size"
+    # The first clone replaces the platform's own small test environment: it is not counted.
+    for ((run = 0; run <= runs; run++)); do
+        for name in "${names[@]}"; do measure_clone; done
+    done
+    "$here/platform.sh" down "$dir/platform" "$size"
+    [ "${KEEP:-}" = yes ] || rm -rf "$dir/platform"
+    merge
+}
+
+measure_clone() {
+    local contender=clone_$name log offline
+    log=$dir/log/$size-$contender.log
+    "$here/platform.sh" clone "$dir/platform" "$name" >"$dir/clone" 2>"$log" &
+    wait $! || { tail -20 "$log" >&2 && die "$contender failed; all it said is in $log"; }
+    read -r total offline <"$dir/clone"
+    keep clone "$total" s
+    keep offline "$offline" "s offline"
+    progress ", offline $offline s"
 }
 
 # ---- what is kept -------------------------------------------------------------------------------
@@ -327,6 +364,7 @@ main() {
     servers_start
     for size in "${sizes[@]}"; do bench_size "$size"; done
     bench_table "$table_gb"
+    for size in "${sizes[@]}"; do bench_clones "$size"; done
     say ""
     sed -n '/^## Bars/,/^## /p' "$out/results.md" | grep -v '^##'
     say "All of it: ${out#"$root"/}/results.md, results.svg, results.tsv"
