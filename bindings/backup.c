@@ -75,14 +75,14 @@ static void set_integer(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
-/* A list of {kind, table, problem, source_rows, target_rows}; no problem when the table is as it
- * should be. */
+/* A list of {kind, table, problem, rows, source_rows, target_rows}; no problem when the table is as
+ * it should be. */
 static void push_differences(lua_State *L, const struct cl_backup_difference *list, size_t n)
 {
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         const struct cl_backup_difference *d = &list[i];
-        lua_createtable(L, 0, 5);
+        lua_createtable(L, 0, 6);
         lua_pushstring(L, d->kind);
         lua_setfield(L, -2, "kind");
         lua_pushstring(L, d->table);
@@ -90,6 +90,14 @@ static void push_differences(lua_State *L, const struct cl_backup_difference *li
         if (d->problem[0]) {
             lua_pushstring(L, d->problem);
             lua_setfield(L, -2, "problem");
+        }
+        if (d->n_rows > 0) {
+            lua_createtable(L, (int)d->n_rows, 0);
+            for (size_t j = 0; j < d->n_rows; j++) {
+                lua_pushstring(L, d->rows[j]);
+                lua_rawseti(L, -2, (lua_Integer)j + 1);
+            }
+            lua_setfield(L, -2, "rows");
         }
         set_integer(L, "source_rows", d->source_rows);
         set_integer(L, "target_rows", d->target_rows);

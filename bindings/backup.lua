@@ -199,8 +199,9 @@ end
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
 ---  jobs: integer|nil, progress: function|nil}
 ---@return table result {equal, rows, seconds, n_differences, tables, differences}: both are lists of
----  {kind, table, problem, source_rows, target_rows}, tables of all compared, differences of the first
----  1000 that are not what they should be; kind says what has the name in `table`: a table, a sequence …
+---  {kind, table, problem, source_rows, target_rows, rows}, tables of all compared, differences of the
+---  first 1000 that are not what they should be; kind says what has the name in `table`: a table, a
+---  sequence …; rows are lines that name some of the rows that differ, by masked and shortened keys
 function M.compare(options)
   check("compare", options, COMPARE)
   local result = run("compare", options, {

@@ -37,6 +37,7 @@ local backup = {}
 ---@field problem string|nil
 ---@field source_rows integer
 ---@field target_rows integer
+---@field rows string[]|nil some of those that differ, by their keys
 
 ---@class backup.comparison
 ---@field equal boolean

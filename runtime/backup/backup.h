@@ -30,6 +30,7 @@ enum {
     CL_BACKUP_LEVEL_DEFAULT = 1, /* of zstd: the server, not the disk, is what a backup waits for */
     CL_BACKUP_LEVEL_MAX = 19,
     CL_BACKUP_KEY_BYTES = 32,
+    CL_BACKUP_ROWS_MAX = 5,           /* of a table that differs, which are named */
     CL_BACKUP_DIFFERENCES_MAX = 1000, /* kept; all are counted */
 };
 
@@ -70,6 +71,8 @@ struct cl_backup_difference {
     char problem[96];     /* "missing in the target", "rows", "content" …; "": none */
     uint64_t source_rows; /* as expected */
     uint64_t target_rows; /* as found */
+    char *rows[CL_BACKUP_ROWS_MAX + 1]; /* n_rows lines about some of its rows, by key */
+    size_t n_rows;                      /* entries of rows */
 };
 
 /* What was done. Zero it before, cl_backup_summary_fini() after. */

@@ -50,15 +50,22 @@ static bool judge_pair(struct cl_comparison *all, struct cl_pair *pair, struct c
     const char *name = pair->source->name;
     const struct cl_checksum *sums = pair->sums;
     const char *problem = sums[0].rows != sums[1].rows ? "rows" : "content";
-    pair->differs = !cl_checksum_equal(&sums[0], &sums[1]);
+    bool differs = !cl_checksum_equal(&sums[0], &sums[1]);
     s->tables++;
     s->rows += sums[CL_SIDE_SOURCE].rows;
-    if (!note(&s->compared[s->n_compared], "table", schema, name, pair->differs ? problem : "",
-              sums, err)) {
+    if (!note(&s->compared[s->n_compared], "table", schema, name, differs ? problem : "", sums,
+              err)) {
         return false;
     }
     s->n_compared++;
-    return !pair->differs || cl_comparison_differs(all, "table", schema, name, problem, sums, err);
+    if (!differs) {
+        return true;
+    }
+    bool ok = cl_comparison_differs(all, "table", schema, name, problem, sums, err);
+    pair->noted = ok && s->n_differences <= CL_BACKUP_DIFFERENCES_MAX
+                      ? &s->differences[s->n_differences - 1]
+                      : NULL;
+    return ok;
 }
 
 static bool judge(struct cl_comparison *all, struct cl_err *err)
@@ -77,11 +84,7 @@ static bool judge(struct cl_comparison *all, struct cl_err *err)
 
 static bool sum_up(struct cl_comparison *all, struct cl_err *err)
 {
-    struct cl_readings readings = {.run = all->run,
-                                   .archive = &all->archive,
-                                   .target_snapshot = all->target.snapshot,
-                                   .source_snapshot =
-                                       all->run->spec->archive ? NULL : all->source.snapshot};
+    struct cl_readings readings = cl_comparison_reader(all);
     bool ok = true;
     uint64_t total = 0;
     for (size_t i = 0; ok && i < all->n_pairs; i++) {
@@ -134,7 +137,7 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_comparison all = {.run = &run};
     bool ok = cl_run_begin(&run, job, spec, summary, err) && open_source(&all, err) &&
               open_target(&all, err) && cl_comparison_pair(&all, err) && sum_up(&all, err) &&
-              cl_comparison_states(&all, err);
+              cl_comparison_rows(&all, err) && cl_comparison_states(&all, err);
     free(all.pairs);
     free(all.columns);
     cl_keeper_close(&all.target);

@@ -15,8 +15,8 @@ struct cl_pair {
     struct cl_table target;             /* as it is, columns in the source's order */
     enum cl_copy_format format;         /* in which both sides are read */
     bool comparable;                    /* there are two sides to compare */
-    bool differs;                       /* they were compared, and do */
     struct cl_checksum sums[2];         /* by side */
+    struct cl_backup_difference *noted; /* what was found; NULL: equal, or too many to note */
 };
 
 struct cl_comparison {
@@ -36,8 +36,7 @@ struct cl_comparison {
  * must be empty. */
 bool cl_comparison_pair(struct cl_comparison *all, struct cl_err *err);
 
-/* The readings of one side of a pair, of which it has as many as it has parts. *list grows from *n
- * entries; each one's arg is the pair. */
+/* Adds the readings of one side of a pair, one for each of its parts; their arg is the pair. */
 bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pair,
                             enum cl_side side, struct cl_readings *readings, struct cl_err *err);
 
@@ -45,6 +44,12 @@ bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pai
 bool cl_comparison_differs(struct cl_comparison *all, const char *kind, const char *schema,
                            const char *name, const char *problem, const struct cl_checksum *sums,
                            struct cl_err *err);
+
+/* Readings of this comparison, none yet. */
+struct cl_readings cl_comparison_reader(struct cl_comparison *all);
+
+/* Names some rows of the first tables that differ. */
+bool cl_comparison_rows(struct cl_comparison *all, struct cl_err *err);
 
 /* Sequences and materialised views. */
 bool cl_comparison_states(struct cl_comparison *all, struct cl_err *err);

@@ -121,6 +121,15 @@ static struct cl_reading *more(struct cl_readings *readings, struct cl_err *err)
     return &readings->list[readings->n++];
 }
 
+struct cl_readings cl_comparison_reader(struct cl_comparison *all)
+{
+    return (struct cl_readings){.run = all->run,
+                                .archive = &all->archive,
+                                .target_snapshot = all->target.snapshot,
+                                .source_snapshot =
+                                    all->run->spec->archive ? NULL : all->source.snapshot};
+}
+
 bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pair,
                             enum cl_side side, struct cl_readings *readings, struct cl_err *err)
 {

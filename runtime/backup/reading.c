@@ -64,8 +64,10 @@ static bool take_row(struct reader *reader, struct cl_reading *reading, struct c
     if (!reading->row) {
         return cl_checksum_transformed(&reading->sum, t, reading->by_field, row, n, err);
     }
-    struct cl_row_seen seen = {
-        .fields = t->rows.fields, .columns = t->columns, .format = reading->format};
+    struct cl_row_seen seen = {.fields = t->rows.fields,
+                               .columns = t->columns,
+                               .format = reading->format,
+                               .side = reading->side};
     return cl_digest_transformed(&seen.digest, t, reading->by_field, row, n, err) &&
            (!t->mask || cl_transform_recut(t, row, n, err)) &&
            reading->row(reading->arg, &seen, err);

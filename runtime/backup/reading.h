@@ -22,6 +22,7 @@ struct cl_row_seen {
     const struct cl_field *fields;   /* one for each column of the table */
     const struct cl_column *columns; /* these */
     enum cl_copy_format format;      /* of the fields */
+    enum cl_side side;               /* where it is */
 };
 
 /* What one worker reads in one go: a table, or a part of it. Zero what is not said. */

@@ -17,17 +17,25 @@ enum { WARNING_BYTES = 512 };
 /* Changes with the order or the names of units of work: no run goes on with another version's. */
 #define RESUME_FORMAT "1"
 
+static void difference_fini(struct cl_backup_difference *d)
+{
+    free(d->table);
+    for (size_t i = 0; i < d->n_rows; i++) {
+        free(d->rows[i]);
+    }
+}
+
 void cl_backup_summary_fini(struct cl_backup_summary *summary)
 {
     for (size_t i = 0; i < summary->n_warnings; i++) {
         free(summary->warnings[i]);
     }
     for (size_t i = 0; i < summary->n_differences && i < CL_BACKUP_DIFFERENCES_MAX; i++) {
-        free(summary->differences[i].table);
+        difference_fini(&summary->differences[i]);
     }
     free(summary->differences);
     for (size_t i = 0; i < summary->n_compared; i++) {
-        free(summary->compared[i].table);
+        difference_fini(&summary->compared[i]);
     }
     free(summary->compared);
     memset(summary, 0, sizeof *summary);

@@ -75,9 +75,9 @@ differs() { # SQL PATTERN [key=value...]: with the copy changed so, compare says
 }
 one='"n_differences":1,'
 ok "one changed value" differs "UPDATE person SET name = 'x' WHERE id = 7" \
-    "\"problem\":\"content\",\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":2000.*$one"
+    "\"problem\":\"content\",\"rows\":.*,\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":2000.*$one"
 ok "a missing row" differs "DELETE FROM person WHERE id = 7" \
-    "\"problem\":\"rows\",\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":1999.*$one"
+    "\"problem\":\"rows\",\"rows\":.*,\"source_rows\":2000,\"table\":\"shop.person\",\"target_rows\":1999.*$one"
 ok "an extra row" differs "INSERT INTO twice VALUES ('k1', 1)" \
     "\"source_rows\":200,\"table\":\"shop.twice\",\"target_rows\":201.*$one"
 ok "a row that is there once too often in another's place" differs \
@@ -99,6 +99,15 @@ ok "a sequence that is not there" differs "DROP SEQUENCE counter" \
     "\"kind\":\"sequence\",\"problem\":\"missing in the target\".*$one"
 ok "a materialised view that is empty" differs "REFRESH MATERIALIZED VIEW adults WITH NO DATA" \
     "\"kind\":\"materialised view\",\"problem\":\"missing or not filled.*$one"
+ok "rows are named by their keys" differs \
+    "UPDATE person SET name = 'x' WHERE id = 7; DELETE FROM person WHERE id = 1234; INSERT INTO person VALUES (-5, 'secret')" \
+    '"rows":\["(id = 7: other content|id = 1234: missing in the target|id = -5: not in the source)"(,"id = (7|1234|-5): [a-z ]+"){2}\]'
+ok "keys of several columns, without what could be an address" differs "UPDATE pair SET note = 'x' WHERE note = 'n7'" \
+    '"rows":\["b = \(with an @, hash [0-9a-f]{8}\), a = 8f14e45f-ceea-167a-5a36-dedd4bea2543: other content"\]'
+ok "rows without a key by how often they are there" differs "INSERT INTO twice VALUES ('k1', 1)" \
+    '"rows":\["a row \(no key, hash [0-9a-f]{16}\): [1-9][0-9]* in the target, not [0-9]+"\]'
+ok "no more than a handful" differs "UPDATE person SET name = 'x'" \
+    '"rows":\[("id = [0-9]+: other content",){5}"… and at least 1[0-9]{3} more"\]'
 mask="mask_domain=sink.test exclude=shop.secret"
 # shellcheck disable=SC2086 # two words
 {
@@ -106,6 +115,8 @@ mask="mask_domain=sink.test exclude=shop.secret"
         "\"table\":\"shop.person\".*$one" $mask
     ok "an address that was not masked" differs "UPDATE person SET email = 'p7@corp.example' WHERE id = 7" \
         "\"table\":\"shop.person\".*$one" $mask
+    ok "keys are masked" differs "UPDATE pair SET note = 'x' WHERE note = 'n7'; UPDATE pair SET b = 'b8@corp.example' WHERE note = 'n8'" \
+        '"rows":\["b = b[78]_corp.example@sink.test, [^@]+b = b[78]_corp.example@sink.test, [^@]+b = b[78]_corp.example@sink.test, [^@]+$' $mask
     ok "another value in a document" differs "UPDATE form SET doc = jsonb_set(doc, '{z}', '0') WHERE id = 7" \
         "\"table\":\"shop.form\".*$one" $mask
     ok "another value beside one" differs "UPDATE form SET code = 'other' WHERE id = 7" \
@@ -132,6 +143,8 @@ ok "compare.lua says that nothing differs" script 0 'result +no difference found
 sql "$copied" -c 'DELETE FROM shop.person WHERE id = 7' -c "SELECT nextval('shop.counter')" >/dev/null
 ok "and lists what does" script 1 'DIFFERS +table shop.person: rows \(2000 rows, 1999 in the target\)' compare.lua \
     source="$source_dsn" target="$copied" mask_domain=sink.test
+ok "with the row's key" script 1 '^ +id = 7: missing in the target$' compare.lua \
+    archive="$archive" target="$copied" mask_domain=sink.test
 ok "sequences too" script 1 'DIFFERS +sequence shop.counter: at 18, not 17$' compare.lua \
     archive="$archive" target="$copied" mask_domain=sink.test
 ok "as JSON" script 1 '"n_differences": ?2' compare.lua \
