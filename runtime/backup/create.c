@@ -186,6 +186,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
              copy_rows(&run, &manifest, &parts, &objects, &archive, err);
     }
     if (ok) {
+        summary->tables = manifest.n_tables;
         cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
         manifest.level = archive.level;
         ok = cl_archive_publish(&archive, &manifest, err);

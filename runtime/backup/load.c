@@ -400,7 +400,7 @@ static void plan_fini(struct plan *plan)
     free(plan->ready_ends.item);
 }
 
-/* Tables without rows are read back, too: nothing may have come from elsewhere. */
+/* Tables without rows count, too, and are read back: nothing may have come from elsewhere. */
 static bool expect_tables(const struct cl_load *load, struct cl_err *err)
 {
     if (!cl_proof_begin(load->proof, load->run, load->n_tables, err)) {
@@ -409,6 +409,7 @@ static bool expect_tables(const struct cl_load *load, struct cl_err *err)
     for (size_t i = 0; i < load->n_tables; i++) {
         const struct cl_table *table = &load->tables[i];
         if (!table->excluded) {
+            load->run->summary->tables++;
             cl_proof_expect(load->proof, load->run, i, table, table->format, table->bytes);
         }
     }

@@ -184,7 +184,6 @@ bool cl_run_blame(const struct cl_table *table, struct cl_err *err)
 static void add_up(struct cl_run *run, const struct cl_pipe *pipe)
 {
     uv_mutex_lock(&run->mutex);
-    run->summary->tables++;
     run->summary->rows += pipe->rows;
     run->summary->bytes += pipe->bytes;
     if (pipe->transform) {
