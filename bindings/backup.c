@@ -133,6 +133,9 @@ static int push_summary(lua_State *L, void *arg)
     set_integer(L, "kept", s->tally.kept);
     lua_pushnumber(L, s->seconds);
     lua_setfield(L, -2, "seconds");
+    lua_pushnumber(L, s->snapshot_seconds);
+    lua_setfield(L, -2, "snapshot_seconds");
+    set_integer(L, "xmin_age", s->xmin_age);
     lua_pushstring(L, s->snapshot);
     lua_setfield(L, -2, "snapshot");
     if (op->spec.archive) {
@@ -252,6 +255,21 @@ static unsigned read_leave(lua_State *L)
     return leave;
 }
 
+/* A limit: a positive integer, 0 when absent. */
+static uint64_t opt_limit(lua_State *L, const char *name)
+{
+    lua_getfield(L, 2, name);
+    if (lua_isnil(L, -1)) {
+        return 0;
+    }
+    int is_integer;
+    lua_Integer limit = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || limit < 1) {
+        luaL_error(L, "backup: '%s' must be a positive integer", name);
+    }
+    return (uint64_t)limit;
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -285,12 +303,16 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     luaL_argcheck(L, part_bytes >= 0, 2, "part_bytes must not be negative");
     spec->part_bytes = (uint64_t)part_bytes;
     spec->leave = read_leave(L);
+    spec->max_bytes_per_second = opt_limit(L, "max_bytes_per_second");
+    spec->max_replica_lag_ms = opt_limit(L, "max_replica_lag_ms");
+    spec->warn_xmin_age = opt_limit(L, "warn_xmin_age");
     fill_exclude(L, spec);
     fill_resume(L, spec);
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=}) -> job handle */
+ * exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=, max_bytes_per_second=,
+ * max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

@@ -34,6 +34,11 @@ local function speedometer()
   end
 end
 
+-- What the verbs that read a database take to spare it: bytes read from it a second, by all workers
+-- together; how far its replicas may be behind before workers wait for them; how many transactions
+-- the snapshot may keep from cleanup before there is a warning.
+local PROTECTION = { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin_age" }
+
 --- Runs one verb to its end; a cancelled wait stops it.
 local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
@@ -43,6 +48,7 @@ local function run(verb, options, spec)
     error("backup." .. verb .. ": 'compare' must be true or false", 3)
   end
   spec.leave, spec.part_bytes = options.leave, options.part_bytes
+  for _, name in ipairs(PROTECTION) do spec[name] = options[name] end
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -59,7 +65,8 @@ local function run(verb, options, spec)
       end
       if last then -- the end is always seen
         options.progress { done = last.total, total = last.total, unit = "bytes", bytes = value.bytes,
-          rows = value.rows, parts_done = last.parts_total, parts_total = last.parts_total, objects = {} }
+          rows = value.rows, parts_done = last.parts_total, parts_total = last.parts_total,
+          objects = json.array {} }
       end
       return value
     end
@@ -96,24 +103,27 @@ local function set(...)
 end
 
 local CREATE = set("source", "password", "source_password", "to", "jobs", "part_bytes", "exclude_data",
-  "leave", "resume", "keep_snapshot_s", "progress")
+  "leave", "resume", "keep_snapshot_s", "progress", table.unpack(PROTECTION))
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "jobs", "progress")
 local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
   "leave", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
-  "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare")
+  "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare",
+  table.unpack(PROTECTION))
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
-  "mask", "exclude_data", "jobs", "progress")
+  "mask", "exclude_data", "jobs", "progress", table.unpack(PROTECTION))
 
 --- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
 --- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. Of leave only
 --- "large_objects" means something here: all else can be left behind when it is restored.
 ---@param options {source: string, password: any, to: string, jobs: integer|nil,
 ---  exclude_data: string[]|nil, leave: string[]|nil, resume: string|nil,
----  keep_snapshot_s: integer|nil, progress: function|nil}
----@return table summary {tables, rows, large_objects, bytes, stored_bytes, seconds, snapshot, archive, warnings}
+---  keep_snapshot_s: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
+---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@return table summary {tables, rows, large_objects, bytes, stored_bytes, seconds, snapshot,
+---  snapshot_seconds, xmin_age, archive, warnings}
 function M.create(options)
   check("create", options, CREATE)
   return run("create", options, {
@@ -151,7 +161,8 @@ end
 --- restore; the source is not read again.
 ---@param options {source: string, source_password: any, target: string, target_password: any,
 ---  mask: userdata|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil,
----  resume: string|nil, keep_snapshot_s: integer|nil, progress: function|nil}
+---  resume: string|nil, keep_snapshot_s: integer|nil, progress: function|nil,
+---  max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return table summary as restore's
 function M.stream(options)
   check("stream", options, STREAM)
@@ -168,7 +179,9 @@ end
 ---@return table summary tables, and their bytes on disk
 function M.preflight(options)
   check("preflight", options, STREAM)
-  return run("preflight", { jobs = options.jobs, exclude_data = options.exclude_data }, {
+  local looked_at = { jobs = options.jobs, exclude_data = options.exclude_data }
+  for _, name in ipairs(PROTECTION) do looked_at[name] = options[name] end
+  return run("preflight", looked_at, {
     source = options.source,
     source_password = reveal(options.source_password),
     target = options.target,
@@ -197,7 +210,8 @@ end
 --- Tables in exclude_data must be empty in the target.
 ---@param options {source: string|nil, archive: string|nil, source_password: any, target: string,
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
----  jobs: integer|nil, progress: function|nil}
+---  jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
+---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return table result {equal, rows, seconds, n_differences, tables, differences}: both are lists of
 ---  {kind, table, problem, source_rows, target_rows, rows}, tables of all compared, differences of the
 ---  first 1000 that are not what they should be; kind says what has the name in `table`: a table, a

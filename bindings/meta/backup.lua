@@ -11,6 +11,8 @@
 ---@field shortened integer
 ---@field kept integer
 ---@field snapshot string|nil
+---@field snapshot_seconds number how long the source's snapshot was held
+---@field xmin_age integer the greatest age of its xmin seen, in transactions; 0: not watched
 ---@field archive string|nil
 ---@field compared integer|nil tables that were read back, with compare
 ---@field warnings string[]
@@ -48,7 +50,7 @@ local backup = {}
 ---@field seconds number
 
 ---Backs a database up to a folder that must not exist yet. Nothing is masked.
----@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.create(options) end
 ---Checks an archive without a server. Raises naming the file and what is wrong with it.
@@ -60,11 +62,11 @@ function backup.verify(options) end
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.stream(options) end
 ---Raises what stream would raise before it writes anything.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, exclude_data: string[]|nil, jobs: integer|nil}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, exclude_data: string[]|nil, jobs: integer|nil, max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.preflight(options) end
 ---Raises when the server is too old, or too new for every pg_dump that is installed here.
@@ -74,7 +76,7 @@ function backup.probe(options) end
 ---@param options {key: string}
 function backup.forget(options) end
 ---Compares a source (database or archive), masked, with a target: row counts and checksums.
----@param options {source: string|secret|nil, source_password: string|secret|nil, archive: string|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret|nil, source_password: string|secret|nil, archive: string|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.comparison
 function backup.compare(options) end
 

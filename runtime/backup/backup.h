@@ -62,6 +62,9 @@ struct cl_backup_spec {
     bool compare;         /* restore, stream: read the copy back; fail unless it is what passed */
     unsigned leave;       /* CL_LEAVE_… of the schema, when it is restored */
     uint64_t part_bytes;  /* tables above this are copied in parts of it; 0: what suits the jobs */
+    uint64_t max_bytes_per_second; /* read from the source, by all workers; 0: no limit */
+    uint64_t max_replica_lag_ms;   /* above, workers wait; 0: no limit */
+    uint64_t warn_xmin_age;        /* transactions our snapshot may hold back; 0: not watched */
 };
 
 /* What compare found about one table, or another object that has a state. */
@@ -85,6 +88,9 @@ struct cl_backup_summary {
     double seconds;                           /* wall clock */
     struct cl_mask_tally tally;               /* what the mask did */
     char checksum[65];                        /* SHA-256 of the archive's manifest, "" without */
+    double snapshot_seconds;                  /* how long the source's snapshot was held */
+    uint64_t xmin_age;                        /* its xmin's greatest seen, in transactions; 0: not
+                                                 watched */
     char snapshot[64];                        /* the exported snapshot's name, "" without one */
     char *warnings[CL_BACKUP_WARNINGS_MAX];   /* n_warnings lines for the operator */
     size_t n_warnings;                        /* entries in use */

@@ -117,7 +117,8 @@ static bool open_source(struct cl_comparison *all, struct cl_err *err)
     }
     return cl_keeper_open(&all->source, all->run->watch, "source", spec->source, err) &&
            cl_catalog_load(&all->source_tables, all->source.link.conn, err) &&
-           cl_catalog_exclude(&all->source_tables, spec->exclude, spec->n_exclude, err);
+           cl_catalog_exclude(&all->source_tables, spec->exclude, spec->n_exclude, err) &&
+           cl_run_protect(all->run, &all->source, err);
 }
 
 static bool open_target(struct cl_comparison *all, struct cl_err *err)
@@ -140,6 +141,7 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_comparison_rows(&all, err) && cl_comparison_states(&all, err);
     free(all.pairs);
     free(all.columns);
+    cl_run_release(&run);
     cl_keeper_close(&all.target);
     cl_keeper_close(&all.source);
     cl_manifest_fini(&all.manifest);

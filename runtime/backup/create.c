@@ -193,6 +193,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
         memcpy(summary->checksum, archive.checksum, sizeof summary->checksum);
     }
     cl_archive_close(&archive);
+    cl_run_release(&run);
     cl_keeper_close(&keeper);
     cl_parts_fini(&parts);
     cl_lo_plan_fini(&objects);

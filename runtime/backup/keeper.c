@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum {
     SERVER_LEAST = 120000,        /* version 12: attgenerated */
     LOCK_BYTES_MAX = 1024 * 1024, /* one LOCK TABLE statement */
@@ -42,6 +44,7 @@ bool cl_keeper_take(struct cl_keeper *keeper, const char *side, struct cl_err *e
     if (!snapshot) {
         return cl_err_context(err, "%s", side);
     }
+    keeper->taken_ms = cl_clock_boot_ms();
     snprintf(keeper->snapshot, sizeof keeper->snapshot, "%s", snapshot);
     free(snapshot);
     return true;
@@ -76,6 +79,7 @@ bool cl_keeper_follow(struct cl_keeper *keeper, struct cl_watch *watch, const ch
     if (!cl_keeper_join(&keeper->link, watch, conninfo, snapshot, err)) {
         return false;
     }
+    keeper->taken_ms = cl_clock_boot_ms();
     snprintf(keeper->snapshot, sizeof keeper->snapshot, "%s", snapshot);
     return cl_identity_read(&keeper->identity, keeper->link.conn, err) ||
            cl_err_context(err, "source");

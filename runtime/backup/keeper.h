@@ -14,6 +14,7 @@
 struct cl_keeper {
     struct cl_link link;         /* its transaction stays open */
     struct cl_identity identity; /* of the source */
+    int64_t taken_ms;            /* when the snapshot was taken, or joined; boot time */
     char snapshot[64];           /* the exported name; valid while the link is open */
 };
 

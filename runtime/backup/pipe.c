@@ -136,6 +136,7 @@ bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct c
     struct cl_buf sql;
     memset(source, 0, sizeof *source);
     source->base.next = pg_next;
+    source->base.by_the_row = true;
     source->base.rows = CL_ROWS_UNKNOWN;
     source->conn = conn;
     cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
@@ -205,6 +206,8 @@ static void count(struct cl_pipe *pipe, size_t bytes)
 {
     uint64_t before = pipe->bytes < pipe->expect ? pipe->bytes : pipe->expect;
     pipe->bytes += bytes;
+    pipe->unpaid += bytes;
+    pipe->chunks++;
     uint64_t after = pipe->bytes < pipe->expect ? pipe->bytes : pipe->expect;
     atomic_fetch_add(&pipe->progress->bytes, bytes);
     if (pipe->expect > 0) {
@@ -236,7 +239,14 @@ static bool flush(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err
         return cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
                        "a row is wider than 1 GB, PostgreSQL's limit of a message");
     }
-    if (!cl_watch_check(pipe->watch, err) ||
+    uint64_t unpaid = pipe->unpaid;
+    pipe->unpaid = 0;
+    if (pipe->source->by_the_row && !pipe->transform) {
+        atomic_fetch_add(&pipe->progress->rows, pipe->chunks);
+        pipe->guessed += pipe->chunks;
+        pipe->chunks = 0;
+    }
+    if (!cl_watch_check(pipe->watch, err) || !cl_limits_pass(pipe->limits, unpaid, err) ||
         !pipe->sink->put(pipe->sink, cl_buf_str(batch), batch->len, err)) {
         return false;
     }
@@ -361,7 +371,7 @@ bool cl_pipe_run(struct cl_pipe *pipe, struct cl_err *err)
     }
     pipe->rows = (uint64_t)rows;
     if (!pipe->transform) {
-        atomic_fetch_add(&pipe->progress->rows, pipe->rows);
+        atomic_fetch_add(&pipe->progress->rows, pipe->rows - pipe->guessed);
     }
     count_rest(pipe);
     return true;

@@ -12,6 +12,7 @@
 
 #include "catalog.h"
 #include "checksum.h"
+#include "limits.h"
 #include "transform.h"
 #include "watch.h"
 
@@ -24,7 +25,8 @@ enum {
 struct cl_source {
     /* The next chunk, valid until the next call; *n 0 at the end. */
     bool (*next)(struct cl_source *source, const char **bytes, size_t *n, struct cl_err *err);
-    int64_t rows; /* after the end: how many rows the source says it gave */
+    int64_t rows;    /* after the end: how many rows the source says it gave */
+    bool by_the_row; /* each chunk is a row; a header or an end mark may come alone */
 };
 
 /* Where they go. */
@@ -66,6 +68,10 @@ struct cl_pipe {
     struct cl_checksum *sum;        /* NULL, or what the rows leaving the transform add up to */
     bool by_field;                  /* add them by field, see cl_checksum_normalises() */
     struct cl_watch *watch;         /* asked at every batch */
+    struct cl_limits *limits;       /* same; NULL: none */
+    uint64_t unpaid;                /* bytes read since the limits were asked */
+    uint64_t chunks;                /* read and not yet added to the progress as rows */
+    uint64_t guessed;               /* added to the progress as rows, not yet known to be right */
     struct cl_progress *progress;   /* bytes and rows are added as they pass */
     uint64_t share;                 /* `done` units this pipe is worth; all given out at its end */
     uint64_t expect;                /* bytes we think will pass, for handing out the share */

@@ -95,6 +95,8 @@ static bool read_all(struct reader *reader, struct cl_reading *reading, struct c
                      struct cl_transform *t, struct cl_err *err)
 {
     struct cl_run *run = reader->all->run;
+    bool spared = reading->side == CL_SIDE_SOURCE && reader->links[CL_SIDE_SOURCE].conn;
+    uint64_t unpaid = 0;
     for (;;) {
         const char *bytes;
         size_t n;
@@ -105,6 +107,13 @@ static bool read_all(struct reader *reader, struct cl_reading *reading, struct c
             break;
         }
         atomic_fetch_add(&run->progress->bytes, n);
+        unpaid += spared ? n : 0;
+        if (unpaid >= CL_BATCH_BYTES) {
+            if (!cl_limits_pass(&run->limits, unpaid, err)) {
+                return false;
+            }
+            unpaid = 0;
+        }
         if (!read_chunk(reader, reading, t, bytes, n, err)) {
             return false;
         }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "largeobject.h"
+#include "monitor.h"
 
 enum { WARNING_BYTES = 512 };
 
@@ -54,15 +55,45 @@ bool cl_run_begin(struct cl_run *run, struct cl_job *job, const struct cl_backup
     run->jobs = spec->jobs > 0 ? spec->jobs : CL_BACKUP_JOBS_DEFAULT;
     uv_mutex_init(&run->mutex);
     run->watch = cl_watch_start(job, err);
-    return run->watch != NULL;
+    cl_limits_init(&run->limits, run->watch, spec->max_bytes_per_second);
+    return run->watch && (!spec->target || cl_monitor_start(run, err));
+}
+
+double cl_run_snapshot_seconds(const struct cl_run *run)
+{
+    return (double)(cl_clock_boot_ms() - run->snapshot_ms) / 1000.0;
+}
+
+bool cl_run_protect(struct cl_run *run, const struct cl_keeper *keeper, struct cl_err *err)
+{
+    run->snapshot_ms = keeper->taken_ms;
+    if (run->spec->max_replica_lag_ms == 0 && run->spec->warn_xmin_age == 0) {
+        return true;
+    }
+    run->guard = cl_guard_start(run, PQbackendPID(keeper->link.conn), err);
+    return run->guard != NULL;
+}
+
+void cl_run_release(struct cl_run *run)
+{
+    if (run->snapshot_ms == 0) {
+        return;
+    }
+    cl_guard_end(run->guard);
+    run->guard = NULL;
+    run->summary->snapshot_seconds = cl_run_snapshot_seconds(run);
+    run->snapshot_ms = 0;
 }
 
 bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err)
 {
+    cl_run_release(run);
+    cl_poller_end(&run->monitor);
     if (!ok && run->watch) {
         cl_watch_verdict(run->watch, err);
     }
     cl_watch_end(run->watch);
+    cl_limits_fini(&run->limits);
     uv_mutex_destroy(&run->mutex);
     if (ok) {
         cl_hold_end(&run->hold);
@@ -152,7 +183,7 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
         total += catalog->tables[i].excluded ? 0 : catalog->tables[i].bytes;
     }
     atomic_store(&run->progress->total, total);
-    return true;
+    return cl_run_protect(run, keeper, err);
 }
 
 bool cl_run_read_objects(struct cl_run *run, struct cl_keeper *keeper, struct cl_lo_plan *plan,
@@ -206,6 +237,7 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     struct cl_pipe pipe = {.source = source,
                            .sink = sink,
                            .watch = run->watch,
+                           .limits = &run->limits,
                            .progress = run->progress,
                            .share = share,
                            .expect = expect};

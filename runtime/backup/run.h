@@ -8,9 +8,12 @@
 #include "backup.h"
 #include "catalog.h"
 #include "checksum.h"
+#include "guard.h"
 #include "hold.h"
 #include "keeper.h"
+#include "limits.h"
 #include "pipe.h"
+#include "poller.h"
 #include "schema.h"
 #include "watch.h"
 
@@ -24,6 +27,10 @@ struct cl_run {
     struct cl_watch *watch;            /* owned; NULL until begun */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */
+    struct cl_limits limits;           /* how fast the source may be read */
+    struct cl_guard *guard;            /* owned; NULL: nobody watches over the source */
+    struct cl_poller monitor;          /* asks the target how far its indexes are */
+    int64_t snapshot_ms;               /* when the source's was taken, boot time; 0: none is held */
     int jobs;                          /* spec's, within its bounds */
     struct cl_hold hold;               /* the snapshot that outlives us, when spec names the copy */
     char options[65];                  /* hash of what a copy must not change when it is resumed */
@@ -42,7 +49,8 @@ void cl_run_warn(struct cl_run *run, const char *fmt, ...) __attribute__((format
 /* Source side of create and stream: opens the keeper, on the snapshot of spec->resume if any. */
 bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_err *err);
 
-/* Then: the keeper's snapshot, tables, sequences, views, locks. */
+/* Then: the keeper's snapshot, tables, sequences, views, locks; the source is protected from here
+ * on. */
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
                         struct cl_err *err);
 
@@ -50,6 +58,15 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
  * and a warning when the spec leaves them behind. */
 bool cl_run_read_objects(struct cl_run *run, struct cl_keeper *keeper, struct cl_lo_plan *plan,
                          struct cl_err *err);
+/* From here on the source's snapshot is held: starts the guard, when the run has a limit for one.
+ */
+bool cl_run_protect(struct cl_run *run, const struct cl_keeper *keeper, struct cl_err *err);
+
+/* The snapshot is about to be given back: ends the guard. Done by cl_run_end() at the latest. */
+void cl_run_release(struct cl_run *run);
+
+/* How long it has been held. */
+double cl_run_snapshot_seconds(const struct cl_run *run);
 
 /* Copies one part from source to sink, masked when the run has a mask and the table text. share is
  * what it adds to progress->done, expect how many bytes it will be. *sum (may be NULL) gets the

@@ -9,6 +9,8 @@
 #include "run.h"
 #include "target.h"
 
+enum { FIRST_LOOK_MS = 15 * 1000 };
+
 /* What a stream reads from; item i of parts is of table i of the catalog. */
 struct feed {
     struct cl_run *run;               /* borrowed */
@@ -152,6 +154,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
          cl_target_prepare(&target, &run, &tools, schema, err) &&
          load_rows(&run, &keeper, &catalog, &after, &proof, err);
+    cl_run_release(&run);
     cl_keeper_close(&keeper); /* the source is not needed any more */
     ok = ok && finish(&target, &run, &catalog, &after, &tools, schema, err) &&
          cl_proof_check(&proof, &run, err);
@@ -178,12 +181,14 @@ bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err);
     if (ok) {
+        cl_guard_first_look(run.guard, FIRST_LOOK_MS); /* can it see what it is to watch? */
         for (size_t i = 0; i < catalog.n_tables; i++) {
             summary->tables += !catalog.tables[i].excluded;
         }
         summary->bytes = atomic_load(&run.progress->total);
     }
     cl_target_close(&target);
+    cl_run_release(&run);
     cl_keeper_close(&keeper);
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);

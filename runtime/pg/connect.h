@@ -18,9 +18,6 @@ enum {
     CL_PG_SETTINGS_TIMEOUT_MS = 30 * 1000 /* for the first commands of a session */
 };
 
-/* Asked about every 100 ms; true ends the attempt with class cancelled. */
-typedef bool (*cl_pg_stopping)(void *arg);
-
 /* Tries every host of the connection string, then applies the known settings of session.h.
  * timeout_ms: a host; 0: connect_timeout of the connection string, else the default above.
  * NULL with *err on failure; else PQfinish it. Any thread. */

@@ -7,8 +7,14 @@
 
 PGconn *cl_pg_open(const char *conninfo, const struct cl_pg_options *options, struct cl_err *err)
 {
+    return cl_pg_open_stoppable(conninfo, options, NULL, NULL, err);
+}
+
+PGconn *cl_pg_open_stoppable(const char *conninfo, const struct cl_pg_options *options,
+                             cl_pg_stopping stopping, void *arg, struct cl_err *err)
+{
     static const struct cl_pg_options plain = {.readonly = false};
-    return cl_pg_connect(conninfo, options ? options : &plain, 0, NULL, NULL, err);
+    return cl_pg_connect(conninfo, options ? options : &plain, 0, stopping, arg, err);
 }
 
 static bool fine(const PGresult *result)

@@ -25,6 +25,13 @@ struct cl_pg_options {
 /* NULL with *err on failure (the message names host, port and database, never the password). */
 PGconn *cl_pg_open(const char *conninfo, const struct cl_pg_options *options, struct cl_err *err);
 
+/* Asked about every 100 ms; true ends the attempt with class cancelled. */
+typedef bool (*cl_pg_stopping)(void *arg);
+
+/* cl_pg_open() that can be stopped while it waits. */
+PGconn *cl_pg_open_stoppable(const char *conninfo, const struct cl_pg_options *options,
+                             cl_pg_stopping stopping, void *arg, struct cl_err *err);
+
 /* Runs one command without a result. */
 bool cl_pg_exec(PGconn *conn, const char *sql, struct cl_err *err);
 

@@ -19,6 +19,9 @@ if args.leave then
   options.leave = {}
   for name in args.leave:gmatch("[^,]+") do table.insert(options.leave, name) end
 end
+for _, name in ipairs { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin_age" } do
+  if args[name] then options[name] = math.tointeger(tonumber(args[name])) end
+end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
 if args.exclude then
   options.exclude_data = {}
