@@ -6,14 +6,13 @@
 -- Every step may be run twice. `check` says, after a crash, whether a step had taken effect; `undo`
 -- puts back what was there before. SQL on the tenant's database stands in the step it belongs to;
 -- whatever talks to the operator's own services is in platform/, one small file each.
-local backup = require "backup"
 local blob = require "blob"
 local crypto = require "crypto"
 local db = require "db"
 local errors = require "errors"
 local mask = require "mask"
 local apps = require "platform.apps"
-local archive = require "platform.archive"
+local images = require "platform.images"
 local licence = require "platform.licence"
 local mail = require "platform.mail"
 local recycle = require "platform.recycle"
@@ -21,22 +20,12 @@ local registry = require "platform.registry"
 local superid = require "platform.superid"
 local tenant = require "platform.tenant"
 local time = require "time"
+local certify = require "certify"
+local copy = require "copy"
 local wizard = require "wizard"
 
 local STATE = registry.STATE
 local TASK_POLL_MS = 250
-
--- Never copied: personal inboxes, sessions, credentials and unsent mail.
-local NEVER_COPIED = {
-  "crm7.email_account", "crm7.email_folder", "crm7.email_item", "crm7.email_attachment",
-  "crm7.service_auth", "crm7.credentials", "crm7.login", "crm7.login_customer",
-  "crm7.user_candidate", "crm7.outbox", "crm7.inbox", "crm7.ms_trashbin", "crm7.mail_in_uidl",
-}
-
--- What of production's schema stays there: its roles have no business here (step 7 makes the target's),
--- nothing may flow out of the copy, and it may not sign in where production can.
-local LEFT_BEHIND = { "owners", "privileges", "publications", "subscriptions", "user_mappings",
-  "tablespaces" }
 
 local P = require("procedure").new {
   name = "clone",
@@ -55,7 +44,12 @@ local P = require("procedure").new {
       help = "none, all, system, or any of requests, faq, replies, packages" },
     keep_scheduled_tasks = { "boolean", default = false, help = "leave scheduled tasks enabled" },
     enter_running_mode = { "boolean", default = true, help = "go live at the end" },
-    strategy = { "choice", "archive", default = "archive", help = "how the data travels" },
+    strategy = { "choice", "auto", "golden", "archive", "stream", default = "auto",
+      help = "how the data travels; auto: golden where the cluster has room, else archive" },
+    image_max_age = { "duration", default = 0, help = "golden: an image of at most this age will do; "
+      .. "default: a new one" },
+    keep_image = { "boolean", default = false, help = "golden: copy the image's files and keep it for others" },
+    backup = { "boolean", default = false, help = "wait for a backup where the strategy needs none, too" },
     confirm = { "boolean", default = true, help = "the target may be overwritten" },
   },
   target_key = function(params) return params.target end,
@@ -89,12 +83,8 @@ end
 --- Which addresses may be in the target: masked ones, the test mailbox, and the sign-in names of
 --- the chosen users in the one column they are used from.
 local function mask_rules(run)
-  local names = {}
-  for i, user in ipairs(run:result("wait_backup").users) do names[i] = user.sign_in end
   local _, hosted = test_mailbox(run)
-  return mask.rules { sink_domain = run.params.mail_domain, allow = { hosted }, empty = NEVER_COPIED,
-    keep = { { table = "crm7.associate", column = "username", values = names,
-      reason = "sign-in names of the users chosen for the test environment" } } }
+  return copy.rules(run.params.mail_domain, hosted, run:result("wait_backup").users)
 end
 
 local function progress(run, unit)
@@ -124,19 +114,14 @@ end
 P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to complete",
   timeout = "24h",
   run = function(run)
-    local saga = run:start("backup.lua", { source = run.params.source },
-      { target_key = "backup:" .. run.params.source })
-    local made = run:join(saga, { progress = true })
-    archive.hold(run.config, made.archive, run.id)
-    local users = wizard.users(run.config, run.params)
-    return { saga = saga, archive = made.archive, rows = made.rows, bytes = made.bytes, users = users }
+    local began_ms = run:once("began_ms", function() return time.now() end)
+    local users = run:once("users", function() return wizard.users(run.config, run.params) end)
+    local made = copy.prepare(run, users)
+    made.users, made.began_ms = users, began_ms
+    return made
   end,
-  undo = function(run)
-    local ours, saga = run:started("backup.lua")
-    if ours then run:cancel(saga) end
-    archive.release(run.config, run.id)
-  end,
-  plan = function(ctx) return wizard.size_of_source(ctx, "reads every table once") end,
+  undo = copy.forget,
+  plan = wizard.plan_of_copy,
 }
 
 -- 2
@@ -189,48 +174,15 @@ P:step { "connect_clusters", title = "Connect customer to old clusters",
 
 -- Phase 2: the copy, masked on its way, beside the old database and then in its place --------------
 
---- An empty database with the source's encoding and collation that nobody may enter yet.
-local function create_aside(run, admin, name)
-  local source = registry.customer(run.config, run.params.source)
-  local from <close> = tenant.open(run.config, source, true)
-  local like = from:row([[SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype
-    FROM pg_database WHERE datname = current_database()]])
-  tenant.drop_database(admin, name)
-  admin:exec(("CREATE DATABASE %s TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s"):format(
-    db.ident(name), db.literal(like.encoding), db.literal(like.datcollate), db.literal(like.datctype)))
-  tenant.revoke_connect(admin, name)
-end
-
---- Restores the archive into a database aside and proves that it arrived.
-local function restore_aside(run, admin, target, name)
-  create_aside(run, admin, name)
-  local dsn, password = tenant.dsn(run.config, target.cluster, name)
-  local rules, from = mask_rules(run), run:result("wait_backup").archive
-  local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = NEVER_COPIED, leave = LEFT_BEHIND, progress = progress(run, "bytes") }
-  for _, warning in ipairs(done.warnings) do run:warn(warning) end
-  local compared = backup.compare { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = NEVER_COPIED }
-  if not compared.equal then
-    local first = compared.differences[1]
-    errors.raise("conflict", "E_COPY_DIFFERS", ("the restored copy differs from the archive in %d table(s), "
-      .. "%s among them (%s)"):format(compared.n_differences, first.table, first.problem),
-      { detail = compared.differences })
-  end
-  return { new_oid = tenant.database_oid(admin, name), tables = done.tables, rows = done.rows,
-    bytes = done.bytes, masked = done.masked, shortened = done.shortened, kept = done.kept,
-    seconds = done.seconds }
-end
-
 --- The result of step 5 once the copy has taken the old database's place; nil before that.
 local function swapped(run, admin, target)
-  local names, copy = database_names(run, target), run:once_value("copy")
+  local names, made = database_names(run, target), run:once_value("copy")
   local identity = tenant.identity(admin, names.live)
-  if not copy or not identity or identity.database_oid ~= copy.new_oid then return nil end
+  if not made or not identity or identity.database_oid ~= made.new_oid then return nil end
   registry.bind(run.config, target.ctx, { database_cluster = target.cluster, file_cluster = target.cluster,
     system_identifier = identity.system_identifier, database_oid = identity.database_oid })
-  copy.database, copy.previous = names.live, names.previous
-  return copy
+  made.database, made.previous = names.live, names.previous
+  return made
 end
 
 -- 5
@@ -240,10 +192,13 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
     local admin <close> = tenant.admin(run.config, target.cluster)
     local names = database_names(run, target)
     run:once("old_oid", function() return tenant.database_oid(admin, names.live) end)
-    run:once("copy", function() return restore_aside(run, admin, target, names.new) end)
+    run:once("copy", function()
+      return copy.aside(run, admin, target, names.new, mask_rules(run), progress(run, "bytes"))
+    end)
     if not swapped(run, admin, target) then
       tenant.rename_databases(admin, { { names.live, names.previous }, { names.new, names.live } })
     end
+    copy.finish(run)
     return swapped(run, admin, target)
   end,
   check = function(run)
@@ -263,6 +218,7 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
       errors.raise("conflict", "E_REPLACED", names.live .. " was replaced by a later run")
     end
     tenant.drop_database(admin, names.new)
+    images.release(run.config, run.id)
   end,
   plan = function(ctx) return wizard.size_of_source(ctx, "writes a database beside the old one") end,
 }
@@ -382,7 +338,7 @@ local function hand_over(conn, roles)
   conn:exec("ALTER SCHEMA crm7 OWNER TO " .. app)
   conn:exec("GRANT USAGE ON SCHEMA crm7 TO " .. query)
   conn:exec("GRANT SELECT ON ALL TABLES IN SCHEMA crm7 TO " .. query)
-  for _, name in ipairs(NEVER_COPIED) do
+  for _, name in ipairs(copy.NEVER_COPIED) do
     local schema, relation = name:match("^(.-)%.(.*)$")
     conn:exec(("REVOKE ALL ON %s FROM %s"):format(db.ident(schema, relation), query))
   end
@@ -454,17 +410,16 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
     local conn <close> = tenant.open(run.config, target)
     local horizon = conn:value("SELECT pg_current_xact_id()::xid::text")
-    local certificate = mask.scan { dsn = dsn, password = password, rules = mask_rules(run),
-      progress = progress(run, "bytes") }
-    if certificate.leaks > 0 then
-      errors.raise("leak", "E_LEAK", ("%d address(es) outside %s are left in %s"):format(
-        certificate.leaks, run.params.mail_domain, target.database_name),
-        { detail = certificate.places })
-    end
+    local identity, made = tenant.identity(conn, target.database_name), run:result("restore")
+    local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
+      rules = mask_rules(run), image = made.image, progress = progress(run, "bytes") }
+    local certificate = found.certificate
+    certify.refuse_leaks(certificate, target.database_name, "are left in")
     for _, gap in ipairs(wizard.unmasked(certificate)) do run:warn(gap) end
-    local identity = tenant.identity(conn, target.database_name)
-    return { certificate = certificate, horizon = horizon, database_oid = identity.database_oid,
-      system_identifier = identity.system_identifier, masked = run:result("restore").masked }
+    if made.image and found.full then run:log("the whole database was scanned: " .. found.full) end
+    return { certificate = certificate, horizon = horizon, mark = found.mark,
+      database_oid = identity.database_oid, system_identifier = identity.system_identifier,
+      masked = made.masked }
   end,
   plan = function(ctx)
     local plan = wizard.size_of_source(ctx, "reads the finished copy once")
@@ -801,20 +756,6 @@ P:step { "notify_apps", title = "Notify apps: BackupRestored", timeout = "1h",
   end,
 }
 
---- Tables with rows written after the certificate's scan began.
-local function written_since(conn, horizon)
-  local asked = {}
-  for i, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'
-      AND n.nspname <> 'information_schema']])) do
-    asked[i] = ("SELECT %s AS name WHERE EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))")
-      :format(db.literal(row.schema .. "." .. row.name), db.ident(row.schema, row.name))
-  end
-  local written = {}
-  for i, row in ipairs(conn:query(table.concat(asked, " UNION ALL "), horizon)) do written[i] = row.name end
-  return written
-end
-
 --- The environment before this run stays; those before it go.
 local function drop_older(run, admin, target)
   local suffix = ".prev-" .. short_id(run)
@@ -837,7 +778,7 @@ local function check_again(run, target)
   if identity.database_oid ~= scanned.database_oid or identity.system_identifier ~= scanned.system_identifier then
     errors.raise("leak", "E_CERTIFICATE", target.database_name .. " is not the database that was scanned")
   end
-  local written = written_since(conn, scanned.horizon)
+  local written = certify.written_since(conn, scanned)
   local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
   local again = mask.scan { dsn = dsn, password = password, rules = mask_rules(run), tables = written }
   if again.leaks > 0 then
@@ -858,7 +799,7 @@ P:step { "enter_running", title = "Enter running mode", timeout = "12h",
       rescanned = check_again(run, target)
       run:once("rescanned", function() return rescanned end)
     end
-    archive.release(run.config, run.id)
+    copy.release(run)
     if not run.params.enter_running_mode then
       return { state = target.state, rescanned = rescanned, live = false }
     end
@@ -866,8 +807,9 @@ P:step { "enter_running", title = "Enter running mode", timeout = "12h",
     registry.update(run.config, target.ctx, { state = STATE.running })
     local since_ms = (run:result("enter_maintenance") or {}).offline_since_ms
     local offline_s = since_ms and (time.now() - since_ms) / 1000
+    local began_ms = run:result("wait_backup").began_ms
     return { state = STATE.running, rescanned = rescanned, live = true, offline_s = offline_s,
-      dropped = drop_older(run, admin, target) }
+      total_s = began_ms and (time.now() - began_ms) / 1000, dropped = drop_older(run, admin, target) }
   end,
   undo = function(run)
     local _, target = tenants(run)

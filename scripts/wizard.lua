@@ -3,6 +3,7 @@
 local backup = require "backup"
 local errors = require "errors"
 local log = require "log"
+local copy = require "copy"
 local licence = require "platform.licence"
 local registry = require "platform.registry"
 local superid = require "platform.superid"
@@ -11,7 +12,6 @@ local tenant = require "platform.tenant"
 local M = {}
 
 -- Running, online maintenance, offline maintenance (an earlier run stopped there), migration pending.
-local SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
 local TARGET_STATES = { [2] = true, [5] = true, [6] = true, [12] = true }
 local OWNER_NAME_MAX = 219
 local DATABASE_NAME_BYTES_MAX = 63 -- PostgreSQL cuts longer ones, silently
@@ -56,7 +56,7 @@ local function check_tenants(source, target)
     refuse("E_NOT_TEST_ENVIRONMENT", "%s is not a test environment of %s: the registry says %s",
       target.ctx, source.ctx, target.is_test_of and "of " .. target.is_test_of or "it is no test environment")
   end
-  if not SOURCE_STATES[source.state] then
+  if not copy.SOURCE_STATES[source.state] then
     refuse("E_SOURCE_STATE", "%s is in state %d and cannot be copied", source.ctx, source.state)
   end
   if not TARGET_STATES[target.state] then
@@ -141,6 +141,7 @@ function M.preflight(ctx)
       target.ctx, package.company_name, M.owner_name(source))
   end
   M.users(config, params)
+  copy.choose(config, params)
   for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
 end
 
@@ -160,7 +161,7 @@ local function same(a, b) return a and b and a:lower() == b:lower() end
 local function chosen(config, params)
   local source = registry.customer(config, params.source)
   local from <close> = tenant.open(config, source, true)
-  local known = from:query([[SELECT name, username FROM crm7.associate
+  local known = from:query([[SELECT associate_id, name, username FROM crm7.associate
     WHERE deleted = 0 AND type = 0 AND username LIKE '%_@_%' ORDER BY associate_id]])
   local named, strict = params.users, true
   if #named == 0 then
@@ -178,14 +179,15 @@ local function chosen(config, params)
     end
     if found and not taken[found.name] then
       taken[found.name] = true
-      users[#users + 1] = { associate = found.name, sign_in = found.username }
+      users[#users + 1] = { associate_id = found.associate_id, associate = found.name,
+        sign_in = found.username }
     end
   end
   return users
 end
 
 --- The chosen users with their plans, checked against the target's licence package.
----@return table[] {associate, sign_in, plan, licences = {…}}
+---@return table[] {associate_id, associate, sign_in, plan, licences = {…}}
 function M.users(config, params)
   local target = registry.customer(config, params.target)
   local package = licence.package(config, target.licence_package or target.serial_no)
@@ -265,6 +267,11 @@ end
 
 -- What a plan can say beforehand -------------------------------------------------------------------
 
+local COPY_TOUCHES = {
+  golden = "a masked image of every table on the target's cluster, before anything goes offline",
+  archive = "an archive of every table", stream = "nothing yet", template = "nothing yet",
+}
+
 --- Rows and bytes of the source by its statistics.
 function M.size_of_source(ctx, touches)
   local source = registry.customer(ctx.config, ctx.params.source)
@@ -274,6 +281,14 @@ function M.size_of_source(ctx, touches)
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema']])
   return { touches = touches, rows = size.rows, bytes = size.bytes, warnings = {} }
+end
+
+--- How the data will travel, and why so.
+function M.plan_of_copy(ctx)
+  local way = copy.choose(ctx.config, ctx.params)
+  local plan = M.size_of_source(ctx, ("strategy %s: %s"):format(way.strategy, COPY_TOUCHES[way.strategy]))
+  plan.warnings[1] = way.why ~= "asked for" and ("strategy %s: %s"):format(way.strategy, way.why) or nil
+  return plan
 end
 
 --- Number and bytes of the source's files.
@@ -317,21 +332,21 @@ end
 ---@return string[]
 function M.summary(run)
   local lines = { "" }
-  local copy, scan, live = run:result("restore"), run:result("mask_email"), run:result("enter_running")
+  local made, scan, live = run:result("restore"), run:result("mask_email"), run:result("enter_running")
   if scan and scan.certificate then certificate_lines(lines, scan.certificate) end
-  if copy and copy.masked then
-    lines[#lines + 1] = ("Copied %d rows; %d addresses masked, %d of them shortened"):format(copy.rows,
-      copy.masked, copy.shortened)
+  if made and made.masked then
+    lines[#lines + 1] = ("Copied %d rows; %d addresses masked, %d of them shortened"):format(made.rows,
+      made.masked, made.shortened)
   end
   if live and live.live then
-    lines[#lines + 1] = ("%s is live; it was offline for %.1f s"):format(run.params.target,
-      live.offline_s or 0)
+    lines[#lines + 1] = ("%s is live; it was offline for %.1f s of %.1f s in all (strategy %s)"):format(
+      run.params.target, live.offline_s or 0, live.total_s or 0, made and made.strategy or "its own")
   else
     lines[#lines + 1] = run.params.target .. " stays in offline maintenance"
   end
-  if copy and copy.previous then
+  if made and made.previous then
     lines[#lines + 1] = ("The old environment is kept as %s: `cloner undo %s` brings it back"):format(
-      copy.previous, run.id)
+      made.previous, run.id)
   end
   return lines
 end

@@ -71,6 +71,44 @@ create table registry.archive_use (
     primary key (folder, run_id)
 );
 
+-- Masked images of tenants on the clusters of test environments, each a database of its own, and the
+-- runs that need them: those are neither dropped nor renamed.
+create table registry.image (
+    -- The run that made it, or is making it.
+    saga              text primary key,
+    ctx               text not null references registry.customer (ctx),
+    cluster           text not null references registry.cluster (name),
+    database_name     text not null,
+    system_identifier bigint,
+    database_oid      bigint,
+    -- Hash of the rules it was masked by.
+    rules             text not null,
+    state             text not null default 'making' check (state in ('making', 'ready', 'taken')),
+    -- The run that made it its own.
+    taken_by          text,
+    -- Its files are copied, it stays until it has had its time.
+    kept              boolean not null default false,
+    tables            bigint,
+    rows              bigint,
+    bytes             bigint,
+    masked            bigint,
+    shortened         bigint,
+    -- What the full scan found, and what the statistics said then.
+    certificate       jsonb,
+    mark              jsonb,
+    -- Before its data was read.
+    created_at        timestamptz not null default clock_timestamp(),
+    unique (cluster, database_name),
+    check (state = 'making' or database_oid is not null)
+);
+
+-- A run says that it needs an image before there is one, hence no reference.
+create table registry.image_use (
+    saga   text not null,
+    run_id text not null,
+    primary key (saga, run_id)
+);
+
 -- Background jobs of one tenant, run one after another by the platform.
 create table registry.customer_task (
     id          bigint generated always as identity primary key,

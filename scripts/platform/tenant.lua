@@ -110,17 +110,50 @@ function M.database_oid(admin, database)
   return admin:value("SELECT oid::bigint FROM pg_database WHERE datname = $1", database)
 end
 
+--- Makes an empty database with the encoding and collation of the tenant's, which nobody may enter
+--- yet; one of that name goes.
+function M.create_like(config, admin, source, name)
+  local from <close> = M.open(config, source, true)
+  local like = from:row([[SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype
+    FROM pg_database WHERE datname = current_database()]])
+  M.drop_database(admin, name)
+  admin:exec(("CREATE DATABASE %s TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s"):format(
+    db.ident(name), db.literal(like.encoding), db.literal(like.datcollate), db.literal(like.datctype)))
+  M.revoke_connect(admin, name)
+end
+
+--- Makes a database by copying the files of another on the cluster, which nobody may enter yet; one of
+--- that name goes. The other must have no sessions: class conflict when it has.
+function M.create_from(admin, template, name)
+  M.drop_database(admin, name)
+  -- Older servers know one way only, this one.
+  local by_file = admin:value("SELECT current_setting('server_version_num')::integer") >= 150000
+  admin:exec(("CREATE DATABASE %s TEMPLATE %s%s"):format(db.ident(name), db.ident(template),
+    by_file and " STRATEGY FILE_COPY" or ""))
+  M.revoke_connect(admin, name)
+end
+
+--- What a cluster may hold and holds: {capacity, used}; capacity is nil where the configuration
+--- declares none, used where we may not look into every database.
+function M.space(config, admin, cluster_name)
+  local used = admin:row([[SELECT sum(CASE WHEN may THEN pg_database_size(oid) ELSE 0 END)::bigint AS bytes,
+      bool_and(may) AS all_seen
+    FROM (SELECT oid, has_database_privilege(oid, 'CONNECT')
+      OR pg_has_role('pg_read_all_stats', 'USAGE') AS may FROM pg_database) d]])
+  return { capacity = cluster(config, cluster_name).capacity_bytes, used = used.all_seen and used.bytes or nil }
+end
+
 --- Drops a database, sessions and all; fine when it is gone.
 function M.drop_database(admin, database)
   admin:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(db.ident(database)))
 end
 
 local NAME_BYTES_MAX = 63 -- longer names are cut by PostgreSQL, silently
-local BESIDE_BYTES = #"_prev_" + 8 -- what stands behind, with the short id of the run
+local BESIDE_BYTES = #"_image_" + 8 -- what stands behind, with the short id of the run
 
 --- What the name of a database beside the tenant's begins with; a short id of the run follows. The
 --- end of a long name gives way to its hash: cut off, the name would be the tenant's own again.
----@param kind string "new" or "prev"
+---@param kind string "new", "prev" or "image"
 function M.beside(database, kind)
   if #database + BESIDE_BYTES > NAME_BYTES_MAX then
     local hash = "_" .. crypto.sha256(database):sub(1, 8)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Killed with SIGKILL after the intent and after the effect of every step, `resume` completes the
 # clone and the end state equals an uninterrupted run's. And the way back: a run stopped behind each
-# step and undone leaves the old test environment as it was.
-# deadline_s: 2400
+# step and undone leaves the old test environment as it was. All of it by a golden image, the steps
+# that differ also by an archive.
+# deadline_s: 3000
 set -eu
 
 # shellcheck source=tests/procedure/platform.sh
@@ -15,6 +16,12 @@ stride=1
 platform_open kill
 
 print_target >"$demo/before"
+strategy=archive
+clone
+is "by an archive, too" "$code" 0
+print_target >"$demo/archive.target"
+platform_reset
+strategy=golden
 clone
 is "an uninterrupted clone succeeds" "$code" 0
 [ "$code" -eq 0 ] || sed 's/^/# /' "$out"
@@ -22,14 +29,21 @@ run=$(newest_run)
 print_target >"$demo/wanted.target"
 print_services >"$demo/wanted.services"
 in_journal "select step_key, state from cloner.step where run_id = '$run' order by seq" >"$demo/wanted.journal"
+same "to the same end" "$demo/archive.target" "$demo/wanted.target"
 is "with $steps steps" "$(wc -l <"$demo/wanted.journal")" "$steps"
 
-# Passes of a fault point are counted over the whole process: the backup's own steps come in between.
-# So a point is armed by number and the step it hit is read from the journal.
-backup_steps=$(in_journal "select count(*) from cloner.step s join cloner.run r using (run_id) where r.name = 'backup'")
+# Passes of a fault point are counted over the whole process: the image's own steps come in between,
+# or the backup's, which are as many. So a point is armed by number and the step it hit is read from
+# the journal.
+child_steps=$(in_journal "select count(*) from cloner.step s join cloner.run r using (run_id) where r.name = 'image'")
 
-for point in step_intent step_effect; do
-    for ((n = 1; n <= steps + backup_steps; n += stride)); do
+# What is left of images when all is done: nothing, whichever step was killed.
+for point in step_intent step_effect archive:step_intent archive:step_effect; do
+    case $point in
+    archive:*) strategy=archive last=$((child_steps + 5)) point=${point#*:} ;;
+    *) strategy=golden last=$((steps + child_steps)) ;;
+    esac
+    for ((n = 1; n <= last; n += stride)); do
         platform_reset
         CLONER_FAULT=$point:$n clone
         if [ "$code" -ne 137 ]; then
@@ -46,9 +60,9 @@ for point in step_intent step_effect; do
         if [ "$code" -eq 0 ] && cmp -s "$demo/wanted.target" "$demo/got.target" &&
             cmp -s "$demo/wanted.services" "$demo/got.services" &&
             cmp -s "$demo/wanted.journal" "$demo/got.journal"; then
-            pass "$point $n ($hit): resumed to the same end"
+            pass "$strategy $point $n ($hit): resumed to the same end"
         else
-            fail "$point $n ($hit): resumed to the same end" "exit code $code" "$(tail -5 "$out")" \
+            fail "$strategy $point $n ($hit): resumed to the same end" "exit code $code" "$(tail -5 "$out")" \
                 "$(diff "$demo/wanted.target" "$demo/got.target")" \
                 "$(diff "$demo/wanted.services" "$demo/got.services")" \
                 "$(diff "$demo/wanted.journal" "$demo/got.journal")"
@@ -57,7 +71,8 @@ for point in step_intent step_effect; do
 done
 
 # Undo, with the outcome of the step killed in known and unknown.
-for ((n = 1; n <= steps + backup_steps; n += stride)); do
+strategy=golden
+for ((n = 1; n <= steps + child_steps; n += stride)); do
     platform_reset
     CLONER_FAULT=step_effect:$n clone
     hit=$(in_journal "select name || '.' || step_key from cloner.step join cloner.run using (run_id)

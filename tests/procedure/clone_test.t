@@ -23,7 +23,7 @@ test1 $target_db "select pg_sleep(300)" >/dev/null 2>"$demo/session" &
 session=$!
 last_task=$(in_registry "select finishes_at from registry.customer_task where kind = 'Export'")
 
-clone
+clone strategy=archive
 is "the clone succeeds" "$code" 0
 [ "$code" -eq 0 ] || sed 's/^/# /' "$out"
 run=$(newest_run)
@@ -220,7 +220,7 @@ is "nor anything else of their domains" "$(LC_ALL=C grep -rhaoiE "$address" "$de
     LC_ALL=C sort -u | grep -vE "(${kept/$'\n'/|})\$")" ""
 is "the search would find one" "$(LC_ALL=C grep -rlaoiE '@nordlys-' "$demo/prod1/data" | head -1 | wc -l)" 1
 
-# Again, over the first copy.
+# Again, over the first copy, by an image.
 clone
 is "a second clone over the first succeeds" "$code" 0
 [ "$code" -eq 0 ] || sed 's/^/# /' "$out"

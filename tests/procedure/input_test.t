@@ -198,6 +198,8 @@ platform_reset
 
 # ---- a full disk ------------------------------------------------------------------------------------
 
+strategy=archive
+
 # The archive's: a small disk of its own where the system lets us mount one, else a limit on files.
 on_small_disk() {
     if unshare -rm true 2>/dev/null; then
@@ -208,7 +210,7 @@ on_small_disk() {
     fi
 }
 code=0
-on_small_disk "$CLONER" "$script" "${pair[@]}" >"$out" 2>&1 || code=$?
+on_small_disk "$CLONER" "$script" "${pair[@]}" strategy=archive >"$out" 2>&1 || code=$?
 paused "no space for the archive" "$demo/archive/$source_ctx-.*(No space left on device|File too large)"
 is "no space for the archive: nothing is published" "$(find "$demo/archive" -name manifest.json | wc -l)" 0
 is "no space for the archive: nothing is registered" "$(in_registry "select count(*) from registry.archive")" 0

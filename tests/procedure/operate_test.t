@@ -133,10 +133,10 @@ is "no attachments were copied" "$(find "$blobs/test1/attachments/$target_ctx" -
 is "the users named have a plan" "$(in_registry "select string_agg(associate_id::text, ',' order by 1) from registry.superid_user
     where ctx = '$target_ctx'")" "3,4"
 
-# ---- two clones of one source share its backup --------------------------------------------------------
+# ---- two clones of one source share its image ---------------------------------------------------------
 
 platform_reset
-# The backup waits for this lock until both clones have asked for it.
+# The image waits for this lock until both clones have asked for it.
 mkfifo "$demo/hold"
 cluster_psql "$demo/prod1" -d $source_db <"$demo/hold" >/dev/null &
 locker=$!
@@ -150,7 +150,7 @@ first=$!
 second=$!
 both_asked() { in_journal "select 1 from cloner.step where step_key = 'wait_backup' having count(*) = 2" 2>/dev/null; }
 both_joined() { grep -hE 'started run|joined run' "$demo/first" "$demo/second" | sort -u | sed -n 2p; }
-eventually "both clones wait for a backup" both_asked && eventually "of the same run" both_joined
+eventually "both clones wait for an image" both_asked && eventually "of the same run" both_joined
 echo "commit;" >&9
 exec 9>&-
 wait $locker
@@ -159,7 +159,9 @@ wait $first || code=$?
 is "the first clone succeeds" "$code" 0
 wait $second || code=$?
 is "and so does the second" "$code" 0
-is "there was one backup" "$(in_journal "select count(*) from cloner.run where name = 'backup'")" 1
+is "there was one image" "$(in_journal "select count(*) from cloner.run where name = 'image'")" 1
+is "which is used up" "$(in_registry "select (select count(*) from registry.image) + (select count(*) from registry.image_use)" \
+    )$(test1 postgres "select count(*) from pg_database where datname like '%\_image\_%'")" 00
 is "and two environments" "$(in_registry "select count(*) from sample.recycle where ctx in ('$target_ctx', '$second_ctx')")" 2
 
 finish

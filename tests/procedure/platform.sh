@@ -4,7 +4,8 @@
 #
 #   platform_open NAME      builds it below $TEST_TMP/NAME and keeps pristine copies
 #   platform_reset          everything as it was then: databases, roles, files, services, journal
-#   clone [NAME=VALUE...]   runs the procedure; its output goes to $out, its exit code to $code
+#   clone [NAME=VALUE...]   runs the procedure; its output goes to $out, its exit code to $code; with
+#                           $strategy, if that is set
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/demo/lib.sh
@@ -83,7 +84,7 @@ platform_open() {
 
 platform_reset() {
     local name=$target_db db
-    for db in $(test1 postgres "select datname from pg_database where datname ~ '^$name(_|\$)'"); do
+    for db in $(test1 postgres "select datname from pg_database where datname ~ '^$name(_|\$)|_image_'"); do
         test1 postgres "drop database $db with (force)"
     done
     test1 postgres "create database $name template pristine owner ${name}_app"
@@ -138,7 +139,8 @@ cloner() {
 }
 
 clone() {
-    cloner "${script:-$root/scripts/clone.lua}" source=$source_ctx target=$target_ctx "$@"
+    cloner "${script:-$root/scripts/clone.lua}" source=$source_ctx target=$target_ctx \
+        ${strategy:+strategy="$strategy"} "$@"
 }
 
 # The newest run of the procedure.
@@ -190,7 +192,7 @@ print_target() {
         from pg_database where datname = '$target_db'" \
         "select rolname, rolcanlogin, rolsuper from pg_roles where rolname like '$target_db%' order by 1" \
         "select regexp_replace(datname, '_[0-9a-f]+\$', '_RUN') from pg_database
-            where datname like '$target_db%' order by 1"
+            where datname like '$target_db%' or datname like '%\_image\_%' order by 1"
     cluster_psql "$demo/prod1" -d registry -f "$here/registry.sql"
     files_of "$blobs/test1"
     (cd "$secrets" && find . -type f | sort | sed 's/\.prev-[0-9a-f]*/.prev-RUN/')

@@ -128,7 +128,7 @@ is "the old one is kept" "$(test1 postgres "select count(*) from pg_database whe
 test1 postgres "create database ${target_db:0:45}_left_behind" \
     "create database $(test1 postgres "select regexp_replace(datname, '_prev_.*', '_new_0123abcd')
         from pg_database where oid = $before")"
-clone
+clone backup=yes
 is "and again" "$code" 0
 is "databases of similar names are left alone" \
     "$(test1 postgres "select count(*) from pg_database where datname like '%_left_behind'")" 1
@@ -141,6 +141,7 @@ is "to the database before" "$(test1 postgres "select oid from pg_database where
 
 # ---- P7: secrets ----------------------------------------------------------------------------------------
 
+is "there is an archive" "$(find "$demo/archive" -name manifest.json | wc -l)" 1
 is "only their owner reads archives" "$(find "$demo/archive" -mindepth 1 -perm /077 | head -3)" ""
 dump prod1 cloner >"$demo/journal.sql"
 for file in "$secrets"/prod1-cloner "$secrets"/test1-cloner "$secrets"/services-token \

@@ -14,3 +14,5 @@ select 'mailbox', ctx, address from sample.mailbox order by address;
 select 'superid', ctx, company_name, serial_no, state, test_of from registry.superid_tenant order by ctx;
 select 'user', ctx, upn, associate_id, display_name, active from registry.superid_user order by ctx, upn;
 select 'in use', count(*) from registry.archive_use;
+select 'image', ctx, cluster, state from registry.image order by ctx;
+select 'image in use', count(*) from registry.image_use;

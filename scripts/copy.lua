@@ -1,0 +1,364 @@
+-- copy: the ways the data travels from production to a test environment, and what each needs.
+--
+--   golden    a masked image is streamed onto the target's cluster, proved and scanned while the test
+--             environment is still online; then it is renamed into place, or its files are copied
+--   archive   a backup is written and verified, and restored while the test environment is offline
+--   stream    rows go straight from the source to the copy while the test environment is offline
+--   template  source and target on one cluster: its files are copied, what must be masked is rewritten
+local backup = require "backup"
+local errors = require "errors"
+local mask = require "mask"
+local time = require "time"
+local archive = require "platform.archive"
+local certify = require "certify"
+local images = require "platform.images"
+local registry = require "platform.registry"
+local tenant = require "platform.tenant"
+
+local M = {}
+
+-- Never copied: personal inboxes, sessions, credentials and unsent mail.
+M.NEVER_COPIED = {
+  "crm7.email_account", "crm7.email_folder", "crm7.email_item", "crm7.email_attachment",
+  "crm7.service_auth", "crm7.credentials", "crm7.login", "crm7.login_customer",
+  "crm7.user_candidate", "crm7.outbox", "crm7.inbox", "crm7.ms_trashbin", "crm7.mail_in_uidl",
+}
+
+-- Running, online maintenance, offline maintenance (an earlier run stopped there).
+M.SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
+
+local IMAGES_TRIED = 3 -- images that somebody took or dropped before we could hold them
+local BUSY_TRIES, BUSY_MS = 20, 500 -- another run looks into the image for a moment
+local ROOM = 1.2 -- a copy may be larger than its source: indexes built anew, WAL, what is written later
+
+-- Which strategy -----------------------------------------------------------------------------------
+
+local function gb(bytes) return ("%.1f GB"):format(bytes / 1e9) end
+
+--- Does the cluster hold another copy of the source? true, false, or nil when nobody can tell; and a
+--- sentence on it.
+---@param source table the tenant's row of the registry
+local function room(config, source, cluster_name)
+  local from <close> = tenant.open(config, source, true)
+  local bytes = from:value("SELECT pg_database_size(current_database())")
+  local admin <close> = tenant.admin(config, cluster_name)
+  local space, need = tenant.space(config, admin, cluster_name), math.ceil(bytes * ROOM)
+  if not space.capacity then
+    return nil, ("whether cluster %s has room for %s more is not checked: clusters.%s.capacity_bytes of "
+      .. "the configuration would say how much it holds"):format(cluster_name, gb(need), cluster_name)
+  elseif not space.used then
+    return nil, ("whether cluster %s has room for %s more is not checked: our role may not see the size of "
+      .. "every database there (GRANT pg_read_all_stats)"):format(cluster_name, gb(need))
+  end
+  local left = space.capacity - space.used
+  return left >= need, ("cluster %s has %s left, an image of %s takes %s"):format(cluster_name, gb(left),
+    source.ctx, gb(need))
+end
+
+--- Raises when an image would not fit onto the cluster, as far as anybody knows.
+function M.check_image_space(config, source, cluster_name)
+  if tenant.is_readonly(config, cluster_name) then
+    errors.raise("invalid", "E_TARGET_READONLY", ("the configuration declares cluster %s read-only")
+      :format(cluster_name))
+  end
+  local fits, why = room(config, source, cluster_name)
+  if fits == false then errors.raise("invalid", "E_NO_SPACE", why) end
+end
+
+--- Raises unless both lie on one cluster and nobody is at work in the source.
+local function check_template(config, source, target)
+  local from <close> = tenant.open(config, source, true)
+  local to <close> = tenant.admin(config, target.cluster)
+  if tenant.server(from) ~= tenant.server(to) then
+    errors.raise("invalid", "E_TEMPLATE_CLUSTER", ("strategy=template copies files, and %s lies on another "
+      .. "cluster than %s"):format(source.ctx, target.ctx))
+  end
+end
+
+--- The strategy a clone will take, and why: golden where the cluster has room, else by an archive, or
+--- straight where the configuration has no place for archives.
+---@return table {strategy=, why=}
+function M.choose(config, params)
+  local source, target = registry.customer(config, params.source), registry.customer(config, params.target)
+  local wanted = params.strategy
+  if wanted == "template" then check_template(config, source, target) end
+  if wanted == "golden" or wanted == "auto" then
+    local fits, why = room(config, source, target.cluster)
+    if fits ~= false then return { strategy = "golden", why = why } end
+    if wanted == "golden" then errors.raise("invalid", "E_NO_SPACE", why) end
+    return { strategy = config.archive and "archive" or "stream", why = why }
+  end
+  return { strategy = wanted, why = "asked for" }
+end
+
+-- Masks --------------------------------------------------------------------------------------------
+
+--- The rules of a copy for one target: which addresses may be in it besides masked ones.
+---@param hosted string the domain of its own mailboxes
+---@param users table[] those whose sign-in names stay what they are
+function M.rules(mail_domain, hosted, users)
+  local names = {}
+  for i, user in ipairs(users) do names[i] = user.sign_in end
+  return mask.rules { sink_domain = mail_domain, allow = { hosted }, empty = M.NEVER_COPIED,
+    keep = { { table = "crm7.associate", column = "username", values = names,
+      reason = "sign-in names of the users chosen for the test environment" } } }
+end
+
+--- The rules of an image: no address but masked ones, so that whoever may have a copy may have this.
+function M.image_rules(mail_domain)
+  return mask.rules { sink_domain = mail_domain, empty = M.NEVER_COPIED }
+end
+
+--- What a run that makes such an image claims: one is made at a time.
+function M.image_key(source, cluster, mail_domain)
+  return ("image:%s@%s/%s"):format(source, cluster, mail_domain)
+end
+
+-- Copying ------------------------------------------------------------------------------------------
+
+local function refuse_differences(compared, what)
+  if compared.equal then return end
+  local first = compared.differences[1]
+  errors.raise("conflict", "E_COPY_DIFFERS", ("the copy differs from %s in %d table(s), %s among them (%s)")
+    :format(what, compared.n_differences, first.table, first.problem), { detail = compared.differences })
+end
+
+local function outcome(run, done)
+  for _, warning in ipairs(done.warnings) do run:warn(warning) end
+  return { tables = done.tables, rows = done.rows, bytes = done.bytes, masked = done.masked,
+    shortened = done.shortened, kept = done.kept, seconds = done.seconds }
+end
+
+--- Streams a tenant's database into an empty one, masked, and proves it.
+---@return table {tables, rows, bytes, masked, shortened, kept, seconds}
+function M.stream(run, source, cluster_name, name, rules, progress)
+  local from, from_password = tenant.dsn(run.config, source.cluster, source.database_name)
+  local to, to_password = tenant.dsn(run.config, cluster_name, name)
+  local done = backup.stream { source = from, source_password = from_password, target = to,
+    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED, progress = progress }
+  refuse_differences(backup.compare { source = from, source_password = from_password, target = to,
+    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED }, "the source")
+  return outcome(run, done)
+end
+
+local function restore(run, from, cluster_name, name, rules, progress)
+  local dsn, password = tenant.dsn(run.config, cluster_name, name)
+  local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = M.NEVER_COPIED, progress = progress }
+  refuse_differences(backup.compare { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = M.NEVER_COPIED }, "the archive")
+  return outcome(run, done)
+end
+
+-- Step 1: what can be had before the test environment goes offline -----------------------------------
+
+local function wait_backup(run)
+  local saga = run:start("backup.lua", { source = run.params.source },
+    { target_key = "backup:" .. run.params.source })
+  local made = run:join(saga, { progress = true })
+  archive.hold(run.config, made.archive, run.id)
+  return { saga = saga, archive = made.archive, rows = made.rows, bytes = made.bytes }
+end
+
+local function image_attempt(run, n) return ("%s/image/%d"):format(run.id, n) end
+
+--- Is the image what the registry says, with a place for every user who is to sign in? An image may be
+--- older than the user.
+local function is_usable(run, image, users)
+  local admin <close> = tenant.admin(run.config, image.cluster)
+  local identity = tenant.identity(admin, image.database_name)
+  if not identity or identity.database_oid ~= image.database_oid
+    or identity.system_identifier ~= image.system_identifier then
+    return false
+  end
+  local conn <close> = tenant.connect(run.config, image.cluster, image.database_name, true)
+  for _, user in ipairs(users) do
+    if not conn:value("SELECT associate_id FROM crm7.associate WHERE associate_id = $1 AND deleted = 0",
+      user.associate_id) then
+      return false
+    end
+  end
+  return true
+end
+
+--- An image that is ours to use: one that is there and young enough, or one made now.
+local function wait_image(run, users)
+  local source, target = registry.customer(run.config, run.params.source),
+    registry.customer(run.config, run.params.target)
+  local domain = run.params.mail_domain
+  local image = images.held(run.config, run.id)
+  if not image and run.params.image_max_age > 0 then
+    image = images.hold_newest(run.config, { ctx = source.ctx, cluster = target.cluster,
+      rules = M.image_rules(domain):hash(), max_age_s = run.params.image_max_age / 1000 }, run.id)
+    if image then
+      run:log(("uses image %s, %.0f minutes old"):format(image.database_name, image.age_s / 60))
+    end
+  end
+  for n = 1, IMAGES_TRIED do
+    if image and is_usable(run, image, users) then return image end
+    images.release(run.config, run.id)
+    local saga = run:start("image.lua", { source = source.ctx, cluster = target.cluster,
+      mail_domain = domain }, { target_key = M.image_key(source.ctx, target.cluster, domain),
+      idempotency_key = image_attempt(run, n) })
+    images.hold(run.config, saga, run.id)
+    run:join(saga, { progress = true })
+    image = images.held(run.config, run.id)
+  end
+  errors.raise("conflict", "E_IMAGE_GONE", ("%d images were taken or dropped before they could be used")
+    :format(IMAGES_TRIED))
+end
+
+--- Gets ready what the strategy needs, while the test environment is online.
+---@param users table[] who may sign in
+---@return table for the step's result
+function M.prepare(run, users)
+  local chosen = run:once("strategy", function() return M.choose(run.config, run.params) end)
+  local made = {}
+  if chosen.strategy == "archive" or run.params.backup then made = wait_backup(run) end
+  made.strategy, made.why = chosen.strategy, chosen.why
+  if chosen.strategy == "golden" then
+    local image = wait_image(run, users)
+    if run.params.keep_image then images.keep(run.config, image.saga) end
+    made.image = { saga = image.saga, name = image.database_name, database_oid = image.database_oid,
+      age_s = image.age_s }
+    made.rows, made.bytes = image.rows, image.bytes
+  elseif not made.archive then
+    local source = registry.customer(run.config, run.params.source)
+    local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
+    backup.probe { source = dsn, password = password }
+  end
+  return made
+end
+
+--- Undoes prepare().
+function M.forget(run)
+  local ours, saga = run:started("backup.lua")
+  if ours then run:cancel(saga) end
+  M.release(run)
+  for n = 1, IMAGES_TRIED do
+    ours, saga = run:started("image.lua", { idempotency_key = image_attempt(run, n) })
+    if ours then
+      run:cancel(saga)
+      M.drop_image(run, saga)
+    end
+  end
+end
+
+--- Drops an image that was made for this run, unless it is kept or others need it.
+function M.drop_image(run, saga)
+  for _, image in ipairs(images.list(run.config, run.params.source)) do
+    if image.saga == saga then images.drop(run.config, image, run.id) end
+  end
+end
+
+--- The copy is in its place: what it was made from is needed no longer.
+function M.finish(run)
+  local image = run:result("wait_backup").image
+  images.release(run.config, run.id)
+  if image then M.drop_image(run, image.saga) end
+end
+
+--- Archives and images are needed no longer.
+function M.release(run)
+  archive.release(run.config, run.id)
+  images.release(run.config, run.id)
+end
+
+-- Step 5: the copy, beside the old database ------------------------------------------------------------
+
+--- In an image every sign-in name is masked: these users get theirs back.
+local function put_sign_in_names(run, target, name, users)
+  local conn <close> = tenant.connect(run.config, target.cluster, name)
+  conn:transaction(function()
+    for _, user in ipairs(users) do
+      if conn:exec([[UPDATE crm7.associate SET username = $2 WHERE associate_id = $1 AND deleted = 0]],
+        user.associate_id, user.sign_in) ~= 1 then
+        errors.raise("invalid", "E_NO_USER", ("the copy has no user %s (%s)"):format(user.associate,
+          user.sign_in))
+      end
+    end
+  end)
+end
+
+local function mark_of(run, cluster_name, name)
+  local conn <close> = tenant.connect(run.config, cluster_name, name)
+  return certify.mark(conn)
+end
+
+--- Copies an image's files. Others may look into it for a moment, which the server refuses.
+local function copy_files(admin, image, name)
+  for attempt = 1, BUSY_TRIES do
+    local ok, e = pcall(tenant.create_from, admin, image.database_name, name)
+    if ok then return end
+    if errors.from(e).code ~= "55006" or attempt == BUSY_TRIES then error(e, 0) end
+    time.sleep(BUSY_MS)
+  end
+end
+
+--- Takes the image that step 1 waited for: itself when nobody else needs it, a copy of its files else.
+local function take_image(run, admin, target, name)
+  local wanted = run:result("wait_backup").image
+  local image = images.held(run.config, run.id)
+  if not image or image.saga ~= wanted.saga then
+    errors.raise("conflict", "E_IMAGE_GONE", ("image %s is gone: cancel this run and start another")
+      :format(wanted.name))
+  end
+  local result = { saga = image.saga, name = image.database_name, age_s = image.age_s,
+    system_identifier = image.system_identifier, database_oid = image.database_oid,
+    certificate = image.certificate, mark = image.mark }
+  if images.take(run.config, image.saga, run.id) then
+    if tenant.database_oid(admin, name) ~= image.database_oid then
+      tenant.drop_database(admin, name)
+      tenant.rename_databases(admin, { { image.database_name, name } })
+    end
+    result.way, result.new_oid = "renamed", tenant.database_oid(admin, name)
+    if result.new_oid ~= image.database_oid then
+      errors.raise("conflict", "E_IMAGE_GONE", name .. " is not the image that was made")
+    end
+    return result, image
+  end
+  -- Written to before the copy, or while we look: those tables are read again, like any other.
+  local before = mark_of(run, target.cluster, image.database_name)
+  copy_files(admin, image, name)
+  local written = certify.written(image.mark, before)
+  local after = mark_of(run, target.cluster, image.database_name)
+  local meanwhile = certify.written(before, after)
+  result.way, result.new_oid = "copied", tenant.database_oid(admin, name)
+  result.suspects = written
+  result.mark = written and meanwhile and #meanwhile == 0
+    and certify.carried(before, mark_of(run, target.cluster, name))
+    or { lost = "the image was in use when it was copied" }
+  return result, image
+end
+
+local ASIDE = {}
+
+function ASIDE.archive(run, admin, target, name, rules, progress)
+  tenant.create_like(run.config, admin, registry.customer(run.config, run.params.source), name)
+  return restore(run, run:result("wait_backup").archive, target.cluster, name, rules, progress)
+end
+
+function ASIDE.stream(run, admin, target, name, rules, progress)
+  local source = registry.customer(run.config, run.params.source)
+  tenant.create_like(run.config, admin, source, name)
+  return M.stream(run, source, target.cluster, name, rules, progress)
+end
+
+function ASIDE.golden(run, admin, target, name)
+  local began = time.monotonic()
+  local image, made = take_image(run, admin, target, name)
+  put_sign_in_names(run, target, name, run:result("wait_backup").users)
+  return { image = image, tables = made.tables, rows = made.rows, bytes = made.bytes, masked = made.masked,
+    shortened = made.shortened, seconds = (time.monotonic() - began) / 1000 }
+end
+
+--- Makes the copy as database `name` on the target's cluster, which nobody may enter yet.
+---@return table {new_oid, tables, rows, bytes, masked, …}
+function M.aside(run, admin, target, name, rules, progress)
+  local made = ASIDE[run:result("wait_backup").strategy](run, admin, target, name, rules, progress)
+  made.strategy = run:result("wait_backup").strategy
+  made.new_oid = tenant.database_oid(admin, name)
+  return made
+end
+
+return M
