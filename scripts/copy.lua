@@ -116,13 +116,6 @@ end
 
 -- Copying ------------------------------------------------------------------------------------------
 
-local function refuse_differences(compared, what)
-  if compared.equal then return end
-  local first = compared.differences[1]
-  errors.raise("conflict", "E_COPY_DIFFERS", ("the copy differs from %s in %d table(s), %s among them (%s)")
-    :format(what, compared.n_differences, first.table, first.problem), { detail = compared.differences })
-end
-
 local function outcome(run, done)
   for _, warning in ipairs(done.warnings) do run:warn(warning) end
   return { tables = done.tables, rows = done.rows, bytes = done.bytes, masked = done.masked,
@@ -134,20 +127,15 @@ end
 function M.stream(run, source, cluster_name, name, rules, progress)
   local from, from_password = tenant.dsn(run.config, source.cluster, source.database_name)
   local to, to_password = tenant.dsn(run.config, cluster_name, name)
-  local done = backup.stream { source = from, source_password = from_password, target = to,
-    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED, progress = progress }
-  refuse_differences(backup.compare { source = from, source_password = from_password, target = to,
-    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED }, "the source")
-  return outcome(run, done)
+  return outcome(run, backup.stream { source = from, source_password = from_password, target = to,
+    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED, compare = true,
+    progress = progress })
 end
 
 local function restore(run, from, cluster_name, name, rules, progress)
   local dsn, password = tenant.dsn(run.config, cluster_name, name)
-  local done = backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = M.NEVER_COPIED, progress = progress }
-  refuse_differences(backup.compare { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = M.NEVER_COPIED }, "the archive")
-  return outcome(run, done)
+  return outcome(run, backup.restore { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = M.NEVER_COPIED, compare = true, progress = progress })
 end
 
 -- Step 1: what can be had before the test environment goes offline -----------------------------------
