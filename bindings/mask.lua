@@ -63,11 +63,12 @@ end
 local PROGRESS_MS = 500 -- between two calls of progress
 
 local SCAN_FIELDS = { dsn = true, password = true, rules = "userdata", jobs = "number",
-  tables = "table", progress = "function" }
+  tables = "table", since = "number", progress = "function" }
 
 --- Reads every text-like column of a database in one snapshot and counts the addresses that the
---- rules do not let pass. Leaks do not raise: look at `leaks` and `places`.
----@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, progress=fn}
+--- rules do not let pass. Leaks do not raise: look at `leaks` and `places`. tables: only these. since: only
+--- rows that this transaction (an id of the cluster, not more than 2^31 old) or a later one wrote.
+---@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, since=xid, progress=fn}
 ---@return table certificate
 function M.scan(spec)
   for key, value in pairs(spec) do
@@ -80,7 +81,7 @@ function M.scan(spec)
   if not spec.dsn then error("scan: 'dsn' is missing", 2) end
   local rules = spec.rules or M.rules()
   local job <close> = core.scan(secret.reveal(spec.dsn), spec.password and secret.reveal(spec.password), rules,
-    spec.jobs or 2, spec.tables)
+    spec.jobs or 2, spec.tables, spec.since)
   local done, result
   repeat
     done, result = job:wait(PROGRESS_MS)

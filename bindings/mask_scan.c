@@ -128,6 +128,10 @@ int cl_mask_scan_binding(lua_State *L)
     lua_Integer jobs = luaL_checkinteger(L, 4);
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_SCAN_JOBS_MAX, 4, "1 to 64 jobs");
     spec.jobs = (unsigned)jobs;
+    lua_Integer since = luaL_optinteger(L, 6, 0);
+    luaL_argcheck(L, since >= 0 && since <= UINT32_MAX, 6, "a transaction id");
+    spec.newer = !lua_isnoneornil(L, 6);
+    spec.since = (uint32_t)since;
     spec.tables = lua_isnoneornil(L, 5) ? NULL : push_tables(L, 5);
     struct cl_job_handle *handle = cl_job_push(L);
     char *conninfo = cl_pg_conninfo(spec.conninfo, password, &err);

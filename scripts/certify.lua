@@ -1,7 +1,6 @@
 -- certify: proves a database free of addresses. A full scan costs as much as the database is large;
 -- what was written after it is found by the server's own counters, so that only those tables are read
 -- again. Whatever those cannot prove is answered by a full scan.
-local db = require "db"
 local errors = require "errors"
 local json = require "json"
 local mask = require "mask"
@@ -10,6 +9,7 @@ local time = require "time"
 local M = {}
 
 local ALONE_MS, POLL_MS = 5000, 50
+local XID_MASK, XIDS_MAX = 0xffffffff, 2000000000 -- ids wrap around: of two, the half of them can be told apart
 local COUNTERS_SINCE = 150000 -- older servers may lose what a session has counted
 
 -- A session has counted everything before it is gone from pg_stat_activity. Whatever sets counters
@@ -21,6 +21,7 @@ local STATE = [[
     concat_ws(' ', coalesce(extract(epoch FROM s.stats_reset)::text, '-'),
       (SELECT coalesce(extract(epoch FROM stats_reset)::text, '-') FROM pg_stat_bgwriter),
       (SELECT coalesce(extract(epoch FROM stats_reset)::text, '-') FROM pg_stat_archiver)) AS resets,
+    pg_current_xact_id()::text::bigint AS xid,
     current_setting('track_counts')::boolean AND NOT EXISTS (SELECT FROM pg_db_role_setting
       WHERE array_to_string(setconfig, ',') ~* 'track_counts') AS counting,
     (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()
@@ -60,12 +61,16 @@ function M.mark(conn)
     tables[row.name] = { shape = row.shape, writes = row.writes }
   end
   return { system_identifier = state.system_identifier, oid = state.oid, started = state.started,
-    resets = state.resets, enums = state.enums, tables = tables }
+    resets = state.resets, enums = state.enums, xid = state.xid, tables = tables }
 end
+
+--- A transaction that comes before whatever is written from now on: an id as mask.scan takes it.
+function M.now(conn) return conn:value("SELECT pg_current_xact_id()::text::bigint") & XID_MASK end
 
 --- The tables written between two marks of one database, or not there at the first; nil when the
 --- counters cannot tell, and why.
----@return string[]|nil names, string|nil why
+---@return table|nil written {tables = every name, whole = those to be read from end to end, newer =
+---  those whose rows say what is new, by_name = set, since = of which transaction}, string|nil why
 function M.written(before, after)
   if not before then return nil, "nothing was noted then" end
   if before.lost or after.lost then return nil, before.lost or after.lost end
@@ -75,26 +80,46 @@ function M.written(before, after)
   if before.started ~= after.started then return nil, "the server was started again" end
   if before.resets ~= after.resets then return nil, "counters were set back" end
   if before.enums ~= after.enums then return nil, "the words of an enum have changed" end
-  local names = {}
+  if after.xid - before.xid > XIDS_MAX then return nil, "too much was written since" end
+  local found = { tables = {}, whole = {}, newer = {}, by_name = {}, since = before.xid & XID_MASK }
   for name, now in pairs(after.tables) do
     local was = before.tables[name]
-    if was and was.shape == now.shape and now.writes < was.writes then
-      return nil, "counters went back"
+    local same = was and was.shape == now.shape
+    if same and now.writes < was.writes then return nil, "counters went back" end
+    if not same or was.writes ~= now.writes then
+      local list = same and found.newer or found.whole
+      list[#list + 1], found.tables[#found.tables + 1], found.by_name[name] = name, name, true
     end
-    if not was or was.shape ~= now.shape or was.writes ~= now.writes then names[#names + 1] = name end
   end
-  table.sort(names)
-  return names
+  table.sort(found.tables)
+  return found
+end
+
+--- The same since an image's scan: what was written to the image before its files were copied, too.
+function M.since_image(image, mark)
+  local found, why = M.written(image.mark, mark)
+  for _, kind in ipairs(found and image.suspects and { "whole", "newer" } or {}) do
+    for _, name in ipairs(image.suspects[kind]) do
+      if not found.by_name[name] then
+        found[kind][#found[kind] + 1], found.tables[#found.tables + 1] = name, name
+        found.by_name[name] = true
+      elseif kind == "whole" then
+        found.whole[#found.whole + 1] = name -- whatever was written to it later
+      end
+    end
+  end
+  return found, why
 end
 
 --- The mark of a database just made from the files of another: as if it had been taken there. Counters
 --- of a new database begin at nought.
----@param original table the other's mark
+---@param scanned table the other's mark at its scan: newer rows are newer than that
+---@param original table the other's mark when it was copied
 ---@param copied table the new one's
-function M.carried(original, copied)
+function M.carried(scanned, original, copied)
   if original.lost or copied.lost then return { lost = original.lost or copied.lost } end
   local mark = { system_identifier = copied.system_identifier, oid = copied.oid, started = copied.started,
-    resets = copied.resets, enums = original.enums, tables = {} }
+    resets = copied.resets, enums = original.enums, xid = scanned.xid, tables = {} }
   for name, entry in pairs(original.tables) do
     mark.tables[name] = { shape = entry.shape, writes = 0 }
   end
@@ -122,16 +147,32 @@ local function not_scanned(full, again)
   return json.array(list)
 end
 
+local function append(list, more)
+  for _, item in ipairs(more) do list[#list + 1] = item end
+end
+
+--- Reads what was written: tables from end to end, of others the rows that are new.
+---@param spec table {dsn, password, rules, progress=}
+local function read_again(spec, written)
+  local found = mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules,
+    tables = written.whole, progress = spec.progress }
+  if #written.newer == 0 then return found end
+  local newer = mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules,
+    tables = written.newer, since = written.since, progress = spec.progress }
+  append(newer.places, found.places)
+  append(newer.kept, found.kept)
+  newer.leaks, newer.not_scanned = newer.leaks + found.leaks, not_scanned(found, newer)
+  for key, value in pairs(found.scanned) do newer.scanned[key] = newer.scanned[key] + value end
+  return newer
+end
+
 --- One certificate of a full scan and of what was read again: of the database the second has read.
 local function bind(full, again, tables)
   local bound = {}
   for key, value in pairs(again) do bound[key] = value end
-  bound.scanned = {}
-  for key, value in pairs(again.scanned) do
-    bound.scanned[key] = type(value) == "number" and full.scanned[key] or value
-  end
-  bound.leaks, bound.not_scanned = full.leaks + again.leaks, not_scanned(full, again)
   -- What may pass in the first is less than in the second: nothing was kept there.
+  bound.scanned, bound.leaks = full.scanned, full.leaks + again.leaks
+  bound.not_scanned = not_scanned(full, again)
   bound.full, bound.again = full, { tables = json.array(tables), scanned = again.scanned }
   return bound
 end
@@ -159,45 +200,29 @@ end
 ---@param spec table {conn, dsn, password, rules, identity, image=, progress=}
 ---@return table {certificate, mark, full = why the whole was read, or nil}
 function M.certificate(spec)
-  local mark = M.mark(spec.conn)
-  local image, tables, why = spec.image, nil, "it was made without an image"
+  local mark, image = M.mark(spec.conn), spec.image
+  local written, why = nil, "it was made without an image"
   if image then
     local fine
     fine, why = speaks(image, spec.identity, spec.rules)
-    if fine then tables, why = M.written(image.mark, mark) end
+    if fine then written, why = M.since_image(image, mark) end
   end
-  if tables then
-    local seen = {}
-    for _, name in ipairs(tables) do seen[name] = true end
-    for _, name in ipairs(image.suspects or {}) do
-      if not seen[name] then tables[#tables + 1] = name end
-    end
+  if written then
+    return { certificate = bind(image.certificate, read_again(spec, written), written.tables), mark = mark }
   end
-  local certificate = mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules,
-    tables = tables, progress = spec.progress }
-  if tables then certificate = bind(image.certificate, certificate, tables) end
-  return { certificate = certificate, mark = mark, full = not tables and why or nil }
+  return { mark = mark, full = why, certificate = mask.scan { dsn = spec.dsn, password = spec.password,
+    rules = spec.rules, progress = spec.progress } }
 end
 
---- Tables with rows written after the scan began, by looking at every row.
-local function written_by_rows(conn, horizon)
-  local asked = {}
-  for i, row in ipairs(conn:query([[SELECT n.nspname AS schema, c.relname AS name FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_'
-      AND n.nspname <> 'information_schema']])) do
-    asked[i] = ("SELECT %s AS name WHERE EXISTS (SELECT FROM ONLY %s WHERE age(xmin) <= age($1::text::xid))")
-      :format(db.literal(row.schema .. "." .. row.name), db.ident(row.schema, row.name))
-  end
-  local written = {}
-  for i, row in ipairs(conn:query(table.concat(asked, " UNION ALL "), horizon)) do written[i] = row.name end
-  return written
-end
-
---- Step 24: tables written since step 9 looked.
----@param scanned table {mark, horizon}
----@return string[]
-function M.written_since(conn, scanned)
-  return M.written(scanned.mark, M.mark(conn)) or written_by_rows(conn, scanned.horizon)
+--- Step 24: reads what was written since step 9 looked. Where counters cannot tell, every row says
+--- whether it is new.
+---@param spec table {conn, dsn, password, rules}
+---@param scanned table {mark, horizon} of step 9
+---@return table certificate
+function M.again(spec, scanned)
+  local written = M.written(scanned.mark, M.mark(spec.conn))
+  if written then return read_again(spec, written) end
+  return mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules, since = scanned.horizon }
 end
 
 return M

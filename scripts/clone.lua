@@ -10,7 +10,6 @@ local blob = require "blob"
 local crypto = require "crypto"
 local db = require "db"
 local errors = require "errors"
-local mask = require "mask"
 local apps = require "platform.apps"
 local images = require "platform.images"
 local licence = require "platform.licence"
@@ -22,6 +21,7 @@ local tenant = require "platform.tenant"
 local time = require "time"
 local certify = require "certify"
 local copy = require "copy"
+local urls = require "urls"
 local wizard = require "wizard"
 
 local STATE = registry.STATE
@@ -234,33 +234,6 @@ local function own_configuration(run, target)
     smtp_host, smtp_port, unique_id FROM crm7.config ORDER BY id LIMIT 1]]) or {}
 end
 
--- Texts that may hold the source's own URLs or paths.
-local OWN_URLS = {
-  { "ejscript", "body" }, { "ej_message", "body" }, { "ej_message", "html_body" },
-  { "ejuser", "signature" }, { "reply_template", "body_html" }, { "registry", "value" },
-  { "extapp", "url1" },
-}
-
--- Web panels of the Service part and the variables they become.
-local PANELS = { ticket = "<csti>", rms = "<csrm>", customer = "<cscu>", blogic = "<csbl>" }
-
-local function rewrite_urls(conn, source, target)
-  local panels, texts = 0, 0
-  for panel, variable in pairs(PANELS) do
-    panels = panels + conn:exec([[UPDATE crm7.extapp SET url1 = regexp_replace(url1,
-        '^https?://[^/]+/cust[0-9]+/cs/scripts/' || $1 || '\.fcgi\??', $2 || '?', 'i')
-      WHERE url1 ~* ('^https?://[^/]+/cust[0-9]+/cs/scripts/' || $1 || '\.fcgi')]], panel, variable)
-  end
-  for _, place in ipairs(OWN_URLS) do
-    local column = db.ident(place[2])
-    texts = texts + conn:exec(([[UPDATE crm7.%s SET %s = regexp_replace(replace(%s, $1, $2),
-        '(^|/)' || $3 || '\M', '\1' || $4, 'gi')
-      WHERE %s ~* ('(^|/)' || $3 || '\M')]]):format(db.ident(place[1]), column, column, column),
-      source.endpoint, target.endpoint, source.ctx, target.ctx)
-  end
-  return panels, texts
-end
-
 local function close_tickets(conn)
   return conn:exec([[
     WITH closed_as AS (
@@ -286,6 +259,7 @@ P:step { "copy_customer_info", title = "Copy customer info",
       return own.unique_id or crypto.hex(crypto.random(16))
     end)
     local conn <close> = tenant.open(run.config, target)
+    local found = copy.still_found(run, conn)
     return run:transaction(conn, function()
       local count = {}
       conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS/scripts'),
@@ -294,7 +268,7 @@ P:step { "copy_customer_info", title = "Copy customer info",
         smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
         unique_id, own.cgi_url, own.cgi_url_internal, own.text_path, own.attachment_path,
         own.template_path, own.smtp_host, own.smtp_port, (target.endpoint:gsub("/+$", "")))
-      count.panels, count.texts = rewrite_urls(conn, source, target)
+      count.panels, count.texts = urls.rewrite(conn, source, target, found)
       conn:exec("UPDATE crm7.company SET extrainfo = replace(extrainfo, $1, $2)", source.ctx, target.ctx)
       count.tickets_closed = close_tickets(conn)
       -- Nothing that could call out, send or run on its own may survive.
@@ -409,7 +383,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local _, target = tenants(run)
     local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
     local conn <close> = tenant.open(run.config, target)
-    local horizon = conn:value("SELECT pg_current_xact_id()::xid::text")
+    local horizon = certify.now(conn)
     local identity, made = tenant.identity(conn, target.database_name), run:result("restore")
     local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
       rules = mask_rules(run), image = made.image, progress = progress(run, "bytes") }
@@ -778,14 +752,13 @@ local function check_again(run, target)
   if identity.database_oid ~= scanned.database_oid or identity.system_identifier ~= scanned.system_identifier then
     errors.raise("leak", "E_CERTIFICATE", target.database_name .. " is not the database that was scanned")
   end
-  local written = certify.written_since(conn, scanned)
   local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
-  local again = mask.scan { dsn = dsn, password = password, rules = mask_rules(run), tables = written }
+  local again = certify.again({ conn = conn, dsn = dsn, password = password, rules = mask_rules(run) }, scanned)
   if again.leaks > 0 then
     errors.raise("leak", "E_LEAK", ("%d address(es) were written after the scan"):format(again.leaks),
       { detail = again.places })
   end
-  return #written
+  return again.scanned.tables
 end
 
 P:step { "enter_running", title = "Enter running mode", timeout = "12h",

@@ -293,7 +293,7 @@ local function take_image(run, admin, target, name)
   end
   local result = { saga = image.saga, name = image.database_name, age_s = image.age_s,
     system_identifier = image.system_identifier, database_oid = image.database_oid,
-    certificate = image.certificate, mark = image.mark }
+    certificate = image.certificate, mark = image.mark, found = image.found }
   if images.take(run.config, image.saga, run.id) then
     if tenant.database_oid(admin, name) ~= image.database_oid then
       tenant.drop_database(admin, name)
@@ -309,14 +309,24 @@ local function take_image(run, admin, target, name)
   local before = mark_of(run, target.cluster, image.database_name)
   copy_files(admin, image, name)
   local written = certify.written(image.mark, before)
-  local after = mark_of(run, target.cluster, image.database_name)
-  local meanwhile = certify.written(before, after)
+  local meanwhile = certify.written(before, mark_of(run, target.cluster, image.database_name))
   result.way, result.new_oid = "copied", tenant.database_oid(admin, name)
   result.suspects = written
-  result.mark = written and meanwhile and #meanwhile == 0
-    and certify.carried(before, mark_of(run, target.cluster, name))
+  result.mark = written and meanwhile and #meanwhile.tables == 0
+    and certify.carried(image.mark, before, mark_of(run, target.cluster, name))
     or { lost = "the image was in use when it was copied" }
   return result, image
+end
+
+--- Step 6: what urls.find() found in the image and still holds in the copy.
+function M.still_found(run, conn)
+  local image, found = run:result("restore").image, {}
+  local written = image and certify.since_image(image, certify.mark(conn))
+  if not written then return found end
+  for name, rows in pairs(image.found or {}) do
+    if not written.by_name[name] then found[name] = rows end
+  end
+  return found
 end
 
 local ASIDE = {}

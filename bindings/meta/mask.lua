@@ -48,7 +48,7 @@ function mask.email(text, rules) end
 ---@return string[]
 function mask.find(text, rules) end
 ---Counts the addresses the rules do not let pass. Leaks do not raise.
----@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, progress: nil|fun(p: table)}
+---@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, since: integer|nil, progress: nil|fun(p: table)}
 ---@return mask.certificate
 function mask.scan(spec) end
 

@@ -23,6 +23,7 @@ struct cl_scan {
     char *conninfo;               /* with its password */
     struct cl_mask *mask;         /* one reference */
     char **tables;                /* NULL: all */
+    struct scan_filter filter;    /* which rows */
     unsigned jobs;                /* workers wanted */
     struct cl_job *job;           /* while it runs */
     struct scan_plan plan;        /* what is read */
@@ -69,6 +70,7 @@ struct cl_scan *cl_scan_new(const struct cl_scan_spec *spec, struct cl_err *err)
     }
     scan->mask = cl_mask_ref(spec->mask);
     scan->jobs = spec->jobs;
+    scan->filter = (struct scan_filter){.newer = spec->newer, .since = spec->since};
     scan->conninfo = strdup(spec->conninfo);
     scan->tables = spec->tables ? copy_list(spec->tables) : NULL;
     if (!scan->conninfo || (spec->tables && !scan->tables)) {
@@ -153,7 +155,8 @@ static bool read_tables(struct cl_scan *scan, PGconn *conn, struct cl_err *err)
             break;
         }
         if (!cl_job_check(scan->job, err) ||
-            !cl_scan_table_read(&scan->plan.tables[i], scan->mask, conn, scan->job, err)) {
+            !cl_scan_table_read(&scan->plan.tables[i], scan->mask, &scan->filter, conn, scan->job,
+                                err)) {
             return false;
         }
     }

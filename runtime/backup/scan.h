@@ -25,6 +25,8 @@ struct cl_scan_spec {
     struct cl_mask *mask;      /* one more owner is taken */
     const char *const *tables; /* "schema.table" each, NULL-terminated, copied; NULL: all */
     unsigned jobs;             /* 1..CL_SCAN_JOBS_MAX */
+    bool newer;                /* only rows that transaction `since` or a later one wrote */
+    uint32_t since;            /* its id, of this cluster and not more than 2^31 transactions ago */
 };
 
 /* Addresses of one domain left in one column. */

@@ -30,6 +30,12 @@ struct scan_table {
     uint64_t bytes;              /* of these */
 };
 
+/* Which rows of a table are read. */
+struct scan_filter {
+    bool newer;     /* false: all */
+    uint32_t since; /* the oldest transaction whose rows are read */
+};
+
 struct scan_plan {
     struct scan_table *tables; /* largest first */
     size_t n_tables;           /* how many */
@@ -43,7 +49,8 @@ bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mas
 void cl_scan_plan_fini(struct scan_plan *plan);
 
 /* Reads one table over conn, counting into it and into the job's progress. */
-bool cl_scan_table_read(struct scan_table *table, const struct cl_mask *mask, PGconn *conn,
-                        struct cl_job *job, struct cl_err *err);
+bool cl_scan_table_read(struct scan_table *table, const struct cl_mask *mask,
+                        const struct scan_filter *filter, PGconn *conn, struct cl_job *job,
+                        struct cl_err *err);
 
 #endif

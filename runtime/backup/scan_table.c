@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,7 +151,8 @@ static bool add_ident(struct cl_buf *sql, const char *name)
     return cl_buf_addc(sql, '"');
 }
 
-static bool start_copy(const struct scan_table *t, PGconn *conn, struct cl_err *err)
+static bool start_copy(const struct scan_table *t, const struct scan_filter *filter, PGconn *conn,
+                       struct cl_err *err)
 {
     struct cl_buf sql;
     cl_buf_init(&sql, SQL_BYTES_MAX);
@@ -164,6 +166,9 @@ static bool start_copy(const struct scan_table *t, PGconn *conn, struct cl_err *
     add_ident(&sql, t->schema);
     cl_buf_addc(&sql, '.');
     add_ident(&sql, t->name);
+    if (filter->newer) { /* by age, so that ids which wrap around compare; too old counts as new */
+        cl_buf_addf(&sql, " WHERE age(xmin) <= age('%" PRIu32 "'::xid)", filter->since);
+    }
     cl_buf_adds(&sql, ") TO STDOUT (FORMAT binary)");
     if (sql.failed) {
         cl_buf_fini(&sql);
@@ -289,10 +294,11 @@ static bool read_stream(struct scan_table *t, const struct cl_mask *mask, PGconn
     }
 }
 
-bool cl_scan_table_read(struct scan_table *t, const struct cl_mask *mask, PGconn *conn,
-                        struct cl_job *job, struct cl_err *err)
+bool cl_scan_table_read(struct scan_table *t, const struct cl_mask *mask,
+                        const struct scan_filter *filter, PGconn *conn, struct cl_job *job,
+                        struct cl_err *err)
 {
-    if (!start_copy(t, conn, err) || !read_stream(t, mask, conn, job, err)) {
+    if (!start_copy(t, filter, conn, err) || !read_stream(t, mask, conn, job, err)) {
         return cl_err_context(err, "scanning %s.%s", t->schema, t->name);
     }
     PGresult *r = NULL;
