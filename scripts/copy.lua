@@ -27,6 +27,10 @@ M.NEVER_COPIED = {
 -- Running, online maintenance, offline maintenance (an earlier run stopped there).
 M.SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
 
+-- What of production's schema stays there: its roles have no business here (step 7 makes the target's),
+-- nothing may flow out of the copy, and it may not sign in where production can.
+M.LEFT_BEHIND = { "owners", "privileges", "publications", "subscriptions", "user_mappings", "tablespaces" }
+
 local IMAGES_TRIED = 3 -- images that somebody took or dropped before we could hold them
 local BUSY_TRIES, BUSY_MS = 20, 500 -- another run looks into the image for a moment
 local ROOM = 1.2 -- a copy may be larger than its source: indexes built anew, WAL, what is written later
@@ -128,14 +132,16 @@ function M.stream(run, source, cluster_name, name, rules, progress)
   local from, from_password = tenant.dsn(run.config, source.cluster, source.database_name)
   local to, to_password = tenant.dsn(run.config, cluster_name, name)
   return outcome(run, backup.stream { source = from, source_password = from_password, target = to,
-    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED, compare = true,
+    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED,
+    leave = M.LEFT_BEHIND, compare = true,
     progress = progress })
 end
 
 local function restore(run, from, cluster_name, name, rules, progress)
   local dsn, password = tenant.dsn(run.config, cluster_name, name)
   return outcome(run, backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = M.NEVER_COPIED, compare = true, progress = progress })
+    exclude_data = M.NEVER_COPIED,
+    leave = M.LEFT_BEHIND, compare = true, progress = progress })
 end
 
 -- Step 1: what can be had before the test environment goes offline -----------------------------------
