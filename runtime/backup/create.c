@@ -62,8 +62,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, part->where,
                                 a->table.format, err) &&
-              cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, a->table.format,
-                          part->bytes, part->bytes, &sum, err);
+              cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, part, &sum, err);
     cl_pg_source_close(&source);
     cl_file_sink_close(sink);
     file->rows = sum.rows;

@@ -101,7 +101,10 @@ static bool validate(void *worker, size_t item, struct cl_err *err)
     cl_sql_name(&sql, key->schema, key->table);
     cl_buf_adds(&sql, " VALIDATE CONSTRAINT ");
     cl_sql_ident(&sql, key->name);
+    int slot = cl_work_begin(validator->run->work, "foreign key %s of %s.%s", key->name,
+                             key->schema, key->table);
     bool ok = cl_pg_exec(validator->link.conn, cl_buf_str(&sql), err);
+    cl_work_end(validator->run->work, slot);
     cl_buf_fini(&sql);
     return ok || cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema, key->table);
 }
@@ -118,6 +121,7 @@ static void dismiss_validator(void *worker)
 static bool make_foreign_keys(PGconn *conn, struct cl_run *run, const struct cl_after *after,
                               struct cl_err *err)
 {
+    cl_work_phase(run->work, "foreign keys");
     for (size_t i = 0; i < after->n_foreign_keys; i++) {
         const struct cl_foreign_key *key = &after->foreign_keys[i];
         if (!cl_watch_check(run->watch, err)) {
@@ -141,14 +145,17 @@ static bool make_foreign_keys(PGconn *conn, struct cl_run *run, const struct cl_
 static bool refresh(PGconn *conn, struct cl_run *run, const struct cl_finish *finish,
                     struct cl_err *err)
 {
-    for (size_t i = 0; i < finish->n_matviews; i++) {
-        if (!cl_watch_check(run->watch, err) ||
-            !named_command(conn, "REFRESH MATERIALIZED VIEW ", finish->matviews[2 * i],
-                           finish->matviews[2 * i + 1], err)) {
-            return false;
-        }
+    bool ok = true;
+    cl_work_phase(run->work, "views");
+    for (size_t i = 0; ok && i < finish->n_matviews; i++) {
+        const char *schema = finish->matviews[2 * i];
+        const char *name = finish->matviews[2 * i + 1];
+        int slot = cl_work_begin(run->work, "%s.%s", schema, name);
+        ok = cl_watch_check(run->watch, err) &&
+             named_command(conn, "REFRESH MATERIALIZED VIEW ", schema, name, err);
+        cl_work_end(run->work, slot);
     }
-    return true;
+    return ok;
 }
 
 /* Tables had their statistics with their indexes. */

@@ -185,6 +185,18 @@ static bool load_part(struct worker *worker, const struct cl_part *part, struct 
                   cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_part"));
 }
 
+/* The index as an object in work; the monitor finds how far it is by the server's process. */
+static int show_index(struct worker *worker, const struct cl_index *index)
+{
+    struct cl_run *run = worker->plan->load->run;
+    if (atomic_load(&run->progress->parts_done) >= atomic_load(&run->progress->parts_total)) {
+        cl_work_phase(run->work, "indexes");
+    }
+    int slot = cl_work_begin(run->work, "index %s.%s", index->schema, index->name);
+    cl_work_tag(run->work, slot, PQbackendPID(worker->writer.conn));
+    return slot;
+}
+
 /* One index by itself may use the server's parallel workers; several at once are parallel enough.
  */
 static bool build_index(struct worker *worker, const struct cl_index *index, bool alone,
@@ -203,7 +215,9 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
         cl_buf_adds(&sql, "SET default_tablespace = ''; ");
     }
     cl_buf_adds(&sql, index->create);
+    int slot = show_index(worker, index);
     bool ok = cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err);
+    cl_work_end(worker->plan->load->run->work, slot);
     cl_buf_fini(&sql);
     return (ok || cl_err_context(err, "index %s.%s", index->schema, index->name)) &&
            (!cl_fault("copy_index") ||
@@ -216,8 +230,10 @@ static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
     const struct plan *plan = worker->plan;
     const struct cl_table *table = &plan->load->tables[item];
     const struct state *state = &plan->states[item];
+    struct cl_work *work = plan->load->run->work;
     struct cl_buf sql;
     bool ok = true;
+    int slot = cl_work_begin(work, "statistics of %s.%s", table->schema, table->name);
     for (size_t i = 0; ok && i < state->n_indexes; i++) {
         const struct cl_index *index = plan->indexes[state->first_index + i];
         ok = !*index->after || cl_pg_exec(worker->writer.conn, index->after, err) ||
@@ -227,6 +243,7 @@ static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
     cl_buf_adds(&sql, "ANALYZE ");
     cl_sql_name(&sql, table->schema, table->name);
     ok = ok && (cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err) || cl_run_blame(table, err));
+    cl_work_end(work, slot);
     cl_buf_fini(&sql);
     return ok;
 }

@@ -227,9 +227,16 @@ static void add_up(struct cl_run *run, const struct cl_pipe *pipe)
     uv_mutex_unlock(&run->mutex);
 }
 
+int cl_run_show_part(struct cl_run *run, const struct cl_table *table, const struct cl_part *part)
+{
+    return part->of > 1 ? cl_work_begin(run->work, "%s.%s (%u/%u)", table->schema, table->name,
+                                        part->number + 1, part->of)
+                        : cl_work_begin(run->work, "%s.%s", table->schema, table->name);
+}
+
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
-                 const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                 uint64_t expect, struct cl_checksum *sum, struct cl_err *err)
+                 const struct cl_table *table, const struct cl_part *part, struct cl_checksum *sum,
+                 struct cl_err *err)
 {
     struct cl_transform transform = {0};
     struct cl_checksum passed = {0};
@@ -239,18 +246,18 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
                            .watch = run->watch,
                            .limits = &run->limits,
                            .progress = run->progress,
-                           .share = share,
-                           .expect = expect};
+                           .share = part->bytes,
+                           .expect = part->bytes};
     bool ok = true;
     cl_work_phase(run->work, "rows");
-    int slot = cl_work_begin(run->work, "%s.%s", table->schema, table->name);
+    int slot = cl_run_show_part(run, table, part);
     if (sum && run->spec->compare) {
         pipe.sum = &passed;
         pipe.by_field = mask && cl_checksum_normalises(table->columns, table->n_columns);
     }
     if (mask || pipe.sum) { /* rows that are summed up have to be cut, too */
         pipe.transform = &transform;
-        ok = cl_transform_init(&transform, mask, table, format, err);
+        ok = cl_transform_init(&transform, mask, table, table->format, err);
     }
     ok = ok && cl_pipe_run(&pipe, err);
     if (ok) {

@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "keeper.h"
 #include "limits.h"
+#include "part.h"
 #include "pipe.h"
 #include "poller.h"
 #include "schema.h"
@@ -68,12 +69,15 @@ void cl_run_release(struct cl_run *run);
 /* How long it has been held. */
 double cl_run_snapshot_seconds(const struct cl_run *run);
 
-/* Copies one part from source to sink, masked when the run has a mask and the table text. share is
- * what it adds to progress->done, expect how many bytes it will be. *sum (may be NULL) gets the
- * rows that passed, and, for a run that compares, the sums of what became of them. */
+/* Copies one part of a table from source to sink, masked when the run has a mask and the table
+ * text. *sum (may be NULL) gets the rows that passed, and, for a run that compares, the sums of
+ * what became of them. */
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
-                 const struct cl_table *table, enum cl_copy_format format, uint64_t share,
-                 uint64_t expect, struct cl_checksum *sum, struct cl_err *err);
+                 const struct cl_table *table, const struct cl_part *part, struct cl_checksum *sum,
+                 struct cl_err *err);
+
+/* Shows the table, or what of it, as an object in work; for cl_work_end(). */
+int cl_run_show_part(struct cl_run *run, const struct cl_table *table, const struct cl_part *part);
 
 /* Puts "schema.table" in front of the message unless it names the table already. Returns false. */
 bool cl_run_blame(const struct cl_table *table, struct cl_err *err);

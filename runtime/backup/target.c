@@ -44,8 +44,7 @@ bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
      * fits into a page is not worth a new file. */
     bool fresh = table->condition == NULL && part->number == 0 && !part->small;
     if (!cl_pg_sink_open(&sink, conn, table, table->format, fresh, err) ||
-        !cl_run_part(run, source, &sink.base, table, table->format, part->bytes, part->bytes, sum,
-                     err)) {
+        !cl_run_part(run, source, &sink.base, table, part, sum, err)) {
         return false;
     }
     return cl_pg_exec(conn, "COMMIT", err) || cl_run_blame(table, err);

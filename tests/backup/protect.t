@@ -64,6 +64,19 @@ ok "who waits for its allowance gives up at once" given_up
 out=$(verb create source="$source_dsn" to="$tmp/none" max_bytes_per_second=0 2>&1)
 ok "a limit is a positive number" says "'max_bytes_per_second' must be a positive integer" "$out"
 
+# ---------------------------------------------------------------- parts and indexes
+
+# Wide enough for parts, and an index that takes its time.
+slow_dsn=$(fresh_on "$TEST_DSN" protect_slow)
+sql "$slow_dsn" -c "CREATE FUNCTION slow(i integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_catalog.pg_sleep(0.008); RETURN \$1; END'" \
+    -c "CREATE TABLE t AS SELECT i, repeat('x', 900) AS t FROM generate_series(1, 450) i" \
+    -c "ALTER TABLE t ALTER i SET STATISTICS 0" -c "CREATE INDEX t_slow ON t (slow(i))"
+out=$(verb stream source="$slow_dsn" target="$(fresh parts)" part_bytes=65536 max_bytes_per_second=300000 watch=yes)
+ok "a part is named by its number" says '"objects":\["public\.t \([0-9]+/[0-9]+\)' "$out"
+ok "an index tells how far it is" says '"index public\.t_slow scanning table [0-9]+ %"' "$out"
+ok "and is a phase" says '"phase":"indexes"' "$out"
+
 # ---------------------------------------------------------------- the age of the snapshot
 
 aged() {
