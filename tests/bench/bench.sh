@@ -30,8 +30,8 @@ if [ "$runs" -ge 3 ]; then out=${OUT:-$here}; else out=${OUT:-$dir}; fi
 timings=$dir/timings.tsv
 
 # In the order they run: recipe goes on where dump has ended.
-all="dump recipe pgcopydb pgcopydb_new pgcopydb_binary file_copy raw stream stream_masked archive"
-all="$all archive_masked"
+all="dump recipe dump_plain pgcopydb pgcopydb_new pgcopydb_binary file_copy raw stream stream_masked"
+all="$all archive archive_masked"
 table_all='table_1 table_2 link_1 link_2'
 clone_all='clone_archive clone_stream clone_golden'
 wanted=${CONTENDERS:-$all $table_all $clone_all}
@@ -124,6 +124,19 @@ part() {
 
 wal_position() { sql "$side" postgres -c "select pg_current_wal_lsn() - '0/0'::pg_lsn"; }
 
+# CPU seconds that both servers, with the backends that have ended, and all our commands have used.
+cpu_seconds() {
+    local pid side ticks=0 used
+    for side in source target; do
+        for pid in $(cluster_pid "$dir/$side") $(pgrep -P "$(cluster_pid "$dir/$side")"); do
+            used=$(awk '{ sub(/.*\) /, ""); print $12 + $13 + $14 + $15 }' "/proc/$pid/stat" 2>/dev/null) || used=0
+            ticks=$((ticks + used))
+        done
+    done
+    used=$(awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$$/stat")
+    awk "BEGIN { printf \"%.2f\", ($ticks + $used) / $(getconf CLK_TCK) }"
+}
+
 settle() {
     local side
     for side in source target; do sql $side postgres -c checkpoint; done
@@ -147,7 +160,7 @@ check_copy() {
 prepare() {
     if [ "$contender" = recipe ]; then
         awk -F '\t' -v OFS='\t' -v size="$size" -v run="$run" '$2 == size && $3 == "dump" && $4 == run &&
-            ($7 == "s" || $5 == "WAL") { $3 = "recipe"; print }' "$timings" >"$dir/dumped"
+            ($7 == "s" || $5 == "WAL" || $5 == "CPU") { $3 = "recipe"; print }' "$timings" >"$dir/dumped"
         cat "$dir/dumped" >>"$timings"
         return
     fi
@@ -161,7 +174,7 @@ prepare() {
 }
 
 measure() {
-    local side=target work=$dir/work wal source_url target_url source_admin
+    local side=target work=$dir/work wal cpu source_url target_url source_admin
     log=$dir/log/$size-$contender.log
     : >"$log"
     source_url=$(url source "$source_name") target_url=$(url target bench_copy)
@@ -170,7 +183,9 @@ measure() {
     prepare
     settle
     wal=$(wal_position)
+    cpu=$(cpu_seconds)
     "contender_$contender"
+    keep CPU "$(awk "BEGIN { printf \"%.2f\", $(cpu_seconds) - $cpu }")" CPU
     keep WAL $((($(wal_position) - wal) / 1048576)) MiB
     keep database "$(sql $side postgres -c "select pg_database_size('bench_copy') / 1048576")" MiB
     [ ! -d "$work/archive" ] || keep archive "$(du -sm "$work/archive" | cut -f1)" MiB

@@ -71,7 +71,7 @@ END {
     WIDTH = 420
     y = 6
     for (k = 1; k <= n_sizes; k++) {
-        panel(sizes[k], "^(dump|recipe|pgcopydb.*|file_copy|raw|stream.*|archive.*|template.*)$", sizes[k] " GB")
+        panel(sizes[k], "^(dump.*|recipe|pgcopydb.*|file_copy|raw|stream.*|archive.*|template.*)$", sizes[k] " GB")
         panel(sizes[k], "^(table|link)_", sizes[k] " GB in one table, masked stream")
     }
     offline_panel()

@@ -8,7 +8,7 @@
 
 sink=mailinator.com
 
-dump_all() { pg_dump -Fd -j "$jobs" -f "$work/dump" "$source_url"; }
+dump_all() { pg_dump -Fd "$@" -j "$jobs" -f "$work/dump" "$source_url"; }
 restore_all() { pg_restore -j "$jobs" -d "$target_url" "$work/dump"; }
 
 contender_dump() {
@@ -19,6 +19,11 @@ contender_dump() {
 # Dumps and restores like the one above, so it goes on where that one ended (see the order below).
 contender_recipe() {
     part UPDATE psql -Xq -f "$here/recipe.sql" "$target_url"
+}
+
+contender_dump_plain() {
+    part pg_dump dump_all -Z0
+    part pg_restore restore_all
 }
 
 pgcopydb_clone() {

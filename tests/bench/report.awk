@@ -68,22 +68,24 @@ function parts_text(size, contender,    list, n, i, text) {
     return text
 }
 
-function mib(size, contender, name) {
+# Empty where there is none.
+function extra(size, contender, name, decimals) {
     if (!((size, contender, name) in has_other)) return ""
-    return sprintf("%d", beside(size, contender, name))
+    return sprintf("%.*f", decimals, beside(size, contender, name))
 }
 
 function size_table(size,    i, c, base) {
     printf "\n## %s GB, measured on %s\n\n", size, measured[size]
-    print "| What | Median, s | Range | Parts, s | / masked stream | Copy, MiB | WAL, MiB | Archive, MiB |"
-    print "|---|---|---|---|---|---|---|---|"
+    print "| What | Median, s | Range | Parts, s | / masked stream | CPU, s | Copy, MiB | WAL, MiB | Archive, MiB |"
+    print "|---|---|---|---|---|---|---|---|---|"
     base = measured_at(size, "stream_masked") ? seconds(size, "stream_masked") : 0
     for (i = 1; i <= n_names; i++) {
         c = names[i]
         if (!measured_at(size, c)) continue
-        printf "| %s | %.1f | %s | %s | %s | %s | %s | %s |\n", label_of[c], seconds(size, c), spread(size, c),
+        printf "| %s | %.1f | %s | %s | %s | %s | %s | %s | %s |\n", label_of[c], seconds(size, c), spread(size, c),
             parts_text(size, c), base && c !~ /^(table|link)/ ? sprintf("%.2f", seconds(size, c) / base) : "",
-            mib(size, c, "database"), mib(size, c, "WAL"), mib(size, c, "archive")
+            extra(size, c, "CPU", 1), extra(size, c, "database", 0), extra(size, c, "WAL", 0),
+            extra(size, c, "archive", 0)
     }
 }
 

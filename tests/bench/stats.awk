@@ -10,6 +10,7 @@ BEGIN {
     FS = "\t"
     name_it("dump", "`pg_dump -Fd -j` + `pg_restore -j`")
     name_it("recipe", "the same + UPDATE masking")
+    name_it("dump_plain", "`pg_dump -Fd -j -Z0` + `pg_restore -j`")
     name_it("pgcopydb", "`pgcopydb clone`, Debian's")
     name_it("pgcopydb_new", "`pgcopydb clone`, newest")
     name_it("pgcopydb_binary", "`pgcopydb clone`, newest, binary COPY")
