@@ -113,7 +113,7 @@ local STREAM = set("source", "source_password", "target", "target_password", "ma
   table.unpack(PROTECTION))
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
-  "mask", "exclude_data", "jobs", "progress", table.unpack(PROTECTION))
+  "mask", "exclude_data", "jobs", "leave", "progress", table.unpack(PROTECTION))
 
 --- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
 --- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. Of leave only

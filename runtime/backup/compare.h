@@ -54,4 +54,7 @@ bool cl_comparison_rows(struct cl_comparison *all, struct cl_err *err);
 /* Sequences and materialised views. */
 bool cl_comparison_states(struct cl_comparison *all, struct cl_err *err);
 
+/* Large objects: how many, and their contents. */
+bool cl_comparison_objects(struct cl_comparison *all, struct cl_err *err);
+
 #endif

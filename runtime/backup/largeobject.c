@@ -124,33 +124,31 @@ void cl_lo_table(struct cl_table *table)
                                .n_columns = CL_LO_FIELDS};
 }
 
-/* Runs one range through, and counts it when it was copied (and not only looked at). */
-static bool pass(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
-                 uint64_t expect, uint64_t *rows, struct cl_err *err)
+bool cl_lo_pass(struct cl_run *run, struct cl_source *source, struct cl_sink *sink, uint64_t expect,
+                struct cl_pipe *pipe, struct cl_err *err)
 {
-    struct cl_pipe pipe = {.source = source,
-                           .sink = sink,
-                           .watch = run->watch,
-                           .progress = run->progress,
-                           .share = expect,
-                           .expect = expect};
-    if (!cl_pipe_run(&pipe, err)) {
-        return strstr(err->message, "large object") ? false : cl_err_context(err, "large objects");
+    *pipe = (struct cl_pipe){.source = source,
+                             .sink = sink,
+                             .watch = run->watch,
+                             .progress = run->progress,
+                             .share = expect,
+                             .expect = expect};
+    if (cl_pipe_run(pipe, err)) {
+        atomic_fetch_add(&run->progress->parts_done, 1);
+        return true;
     }
-    if (rows) {
-        *rows = pipe.rows;
-    }
-    uv_mutex_lock(&run->mutex);
-    run->summary->bytes += pipe.bytes;
-    uv_mutex_unlock(&run->mutex);
-    return true;
+    return strstr(err->message, "large object") ? false : cl_err_context(err, "large objects");
 }
 
-static void count(struct cl_run *run, uint64_t objects, const struct cl_mask_tally *tally)
+/* A range was written. */
+static void count(struct cl_run *run, const struct cl_pipe *pipe, const struct cl_lo_sum *sum,
+                  const struct cl_mask_tally *tally)
 {
-    atomic_fetch_add(&run->progress->parts_done, 1);
     uv_mutex_lock(&run->mutex);
-    run->summary->large_objects += objects;
+    run->summary->bytes += pipe->bytes;
+    run->summary->large_objects += sum->objects;
+    run->objects.objects += sum->objects;
+    cl_checksum_join(&run->objects.contents, &sum->contents);
     if (tally) {
         run->summary->tally.values += tally->values;
         run->summary->tally.masked += tally->masked;
@@ -164,12 +162,17 @@ static void count(struct cl_run *run, uint64_t objects, const struct cl_mask_tal
 static bool write_objects(struct cl_run *run, struct cl_source *source, PGconn *target,
                           uint64_t expect, struct cl_err *err)
 {
-    struct cl_lo_sink_spec spec = {
-        .mask = run->spec->mask, .target = target, .leave = run->spec->leave};
+    struct cl_lo_sum sum = {0};
+    struct cl_pipe pipe;
+    struct cl_lo_sink_spec spec = {.mask = run->spec->mask,
+                                   .target = target,
+                                   .sum = run->spec->compare ? &sum.contents : NULL,
+                                   .leave = run->spec->leave};
     struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
-    bool ok = sink && pass(run, source, cl_lo_sink_base(sink), expect, NULL, err);
+    bool ok = sink && cl_lo_pass(run, source, cl_lo_sink_base(sink), expect, &pipe, err);
     if (ok) {
-        count(run, cl_lo_sink_objects(sink), cl_lo_sink_tally(sink));
+        sum.objects = cl_lo_sink_objects(sink);
+        count(run, &pipe, &sum, cl_lo_sink_tally(sink));
     }
     cl_lo_sink_close(sink);
     return ok;
@@ -189,10 +192,13 @@ bool cl_lo_save(struct cl_run *run, PGconn *source, const struct cl_lo_range *ra
 {
     struct cl_lo_source *from = cl_lo_source_open(source, range, err);
     struct cl_file_sink *to = from ? cl_file_sink_open(archive, file, err) : NULL;
-    bool ok = to && pass(run, cl_lo_source_base(from), cl_file_sink_base(to), range->bytes,
-                         &file->rows, err);
+    struct cl_lo_sum sum = {.objects = range->objects};
+    struct cl_pipe pipe;
+    bool ok = to && cl_lo_pass(run, cl_lo_source_base(from), cl_file_sink_base(to), range->bytes,
+                               &pipe, err);
     if (ok) {
-        count(run, range->objects, NULL);
+        file->rows = pipe.rows;
+        count(run, &pipe, &sum, NULL);
         uv_mutex_lock(&run->mutex);
         run->summary->stored_bytes += file->bytes;
         uv_mutex_unlock(&run->mutex);
@@ -208,38 +214,5 @@ bool cl_lo_load(struct cl_run *run, struct cl_archive *archive, const struct cl_
     struct cl_file_source *from = cl_file_source_open(archive, file, err);
     bool ok = from && write_objects(run, cl_file_source_base(from), target, file->raw_bytes, err);
     cl_file_source_close(from);
-    return ok;
-}
-
-static bool add_up(struct cl_run *run, struct cl_source *source, bool masked, uint64_t expect,
-                   struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
-{
-    struct cl_lo_sink_spec spec = {.mask = masked ? run->spec->mask : NULL, .sum = sum};
-    struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
-    bool ok = sink && pass(run, source, cl_lo_sink_base(sink), expect, NULL, err);
-    if (ok && objects) {
-        *objects += cl_lo_sink_objects(sink);
-    }
-    cl_lo_sink_close(sink);
-    return ok;
-}
-
-bool cl_lo_sum(struct cl_run *run, PGconn *conn, const struct cl_lo_range *range, bool masked,
-               struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
-{
-    struct cl_lo_source *source = cl_lo_source_open(conn, range, err);
-    bool ok =
-        source && add_up(run, cl_lo_source_base(source), masked, range->bytes, sum, objects, err);
-    cl_lo_source_close(source);
-    return ok;
-}
-
-bool cl_lo_sum_file(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
-                    bool masked, struct cl_checksum *sum, uint64_t *objects, struct cl_err *err)
-{
-    struct cl_file_source *source = cl_file_source_open(archive, file, err);
-    bool ok = source &&
-              add_up(run, cl_file_source_base(source), masked, file->raw_bytes, sum, objects, err);
-    cl_file_source_close(source);
     return ok;
 }

@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include "archive.h"
-#include "checksum.h"
 #include "run.h"
 
 enum { CL_LO_TEXT_MAX = 64 * 1024 * 1024 };
@@ -67,13 +66,20 @@ bool cl_lo_save(struct cl_run *run, PGconn *source, const struct cl_lo_range *ra
 bool cl_lo_load(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
                 PGconn *target, struct cl_err *err);
 
-/* Adds the contents that conn sees in the range; masked as they would be in a copy. Owners,
- * privileges and comments are not part of the sum. *objects may be NULL. */
-bool cl_lo_sum(struct cl_run *run, PGconn *conn, const struct cl_lo_range *range, bool masked,
-               struct cl_checksum *sum, uint64_t *objects, struct cl_err *err);
+bool cl_lo_sum_equal(const struct cl_lo_sum *a, const struct cl_lo_sum *b);
 
-/* Same of a data file. */
-bool cl_lo_sum_file(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
-                    bool masked, struct cl_checksum *sum, uint64_t *objects, struct cl_err *err);
+/* Of all that keeper's snapshot has, read by several workers; masked: as they would be in a copy.
+ * conninfo leads to the same database. */
+bool cl_lo_sum_database(struct cl_run *run, const struct cl_keeper *keeper, const char *conninfo,
+                        bool masked, struct cl_lo_sum *sum, struct cl_err *err);
+
+/* Same, of an archive. */
+bool cl_lo_sum_archive(struct cl_run *run, struct cl_archive *archive,
+                       const struct cl_manifest *manifest, bool masked, struct cl_lo_sum *sum,
+                       struct cl_err *err);
+
+/* Reads back what a run that compares has written, which run->objects tells. Class conflict, code
+ * E_COPY_DIFFERS, when it is something else. */
+bool cl_lo_prove(struct cl_run *run, const struct cl_keeper *target, struct cl_err *err);
 
 #endif

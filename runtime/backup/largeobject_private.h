@@ -32,11 +32,15 @@ struct cl_lo_source *cl_lo_source_open(PGconn *conn, const struct cl_lo_range *r
 struct cl_source *cl_lo_source_base(struct cl_lo_source *source);
 void cl_lo_source_close(struct cl_lo_source *source); /* NULL is fine */
 
+/* Copies one range (or file) and counts it in the run's progress. pipe tells how much it was. */
+bool cl_lo_pass(struct cl_run *run, struct cl_source *source, struct cl_sink *sink, uint64_t expect,
+                struct cl_pipe *pipe, struct cl_err *err);
+
 /* Where COPY data of large objects goes. */
 struct cl_lo_sink_spec {
     const struct cl_mask *mask; /* borrowed; NULL: nothing is masked */
-    PGconn *target;          /* borrowed; gets the objects, each batch in a transaction; or … */
-    struct cl_checksum *sum; /* … their contents are added up here */
+    PGconn *target;          /* borrowed; gets the objects, each batch in a transaction; or NULL */
+    struct cl_checksum *sum; /* borrowed; their contents are added up here; or NULL */
     unsigned leave;          /* what does not go along, as in struct cl_backup_spec */
 };
 

@@ -19,8 +19,8 @@ struct cl_lo_sink {
     struct cl_sink base;         /* first */
     struct cl_rows rows;         /* the cutter */
     const struct cl_mask *mask;  /* borrowed; NULL: none */
-    struct cl_checksum *sum;     /* borrowed; NULL: there is a writer */
-    struct cl_lo_writer *writer; /* NULL: there is a sum */
+    struct cl_checksum *sum;     /* borrowed; NULL: nobody asks for it */
+    struct cl_lo_writer *writer; /* NULL: nothing is written */
     struct cl_mask_tally tally;  /* what the mask did */
     uint64_t objects;            /* begun so far */
     uint32_t oid;                /* of the object that came last */
@@ -88,8 +88,11 @@ static bool still_text(struct cl_lo_sink *sink)
 /* A piece leaves. */
 static bool emit(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struct cl_err *err)
 {
-    if (sink->writer) {
-        return cl_lo_writer_put(sink->writer, piece, err);
+    if (sink->writer && !cl_lo_writer_put(sink->writer, piece, err)) {
+        return false;
+    }
+    if (!sink->sum) {
+        return true;
     }
     const struct cl_field *data = &piece->field[CL_LO_DATA];
     struct cl_digest contents = cl_digest_bytes(data->data, (size_t)data->len);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "largeobject.h"
 #include "reading.h"
 
 bool cl_proof_begin(struct cl_proof *proof, const struct cl_run *run, size_t n_tables,
@@ -129,6 +130,7 @@ bool cl_proof_check(struct cl_proof *proof, struct cl_run *run, struct cl_err *e
     if (ok && differ > 1) {
         cl_err_context(err, "%zu tables differ, first", differ);
     }
+    ok = ok && (differ > 0 || cl_lo_prove(run, &target, err));
     cl_keeper_close(&target);
     free(found);
     return ok && differ == 0;

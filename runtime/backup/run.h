@@ -20,12 +20,19 @@
 
 struct cl_lo_plan;
 
+/* Sums of contents, piece by piece; owners, privileges and comments are not part of them. */
+struct cl_lo_sum {
+    struct cl_checksum contents; /* its rows are pieces */
+    uint64_t objects;            /* how many */
+};
+
 struct cl_run {
     const struct cl_backup_spec *spec; /* borrowed */
     struct cl_backup_summary *summary; /* borrowed; workers write under mutex */
     struct cl_progress *progress;      /* the job's */
     struct cl_work *work;              /* same: phase, objects in work */
     struct cl_watch *watch;            /* owned; NULL until begun */
+    struct cl_lo_sum objects;          /* large objects written so far, when it compares */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */
     struct cl_limits limits;           /* how fast the source may be read */

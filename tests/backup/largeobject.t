@@ -51,11 +51,22 @@ same() { # DSN: like what pg_dump and pg_restore made of it
 pages() { sql "$1" -c 'SELECT loid, pageno, md5(data) FROM pg_largeobject ORDER BY 1, 2'; }
 
 streamed=$(fresh_on "$server" lo_streamed)
-said=$(verb stream source="$src" target="$streamed")
+said=$(verb stream source="$src" target="$streamed" compare=yes)
 ok "stream copies large objects" says '"large_objects":3008,.*"warnings":\[\]' "$said"
 ok "as pg_dump and pg_restore do" same "$streamed"
 ok "page by page, holes included" diff <(pages "$streamed") <(pages "$by_pg_dump")
 ok "progress reaches its total" says '"done":([0-9]+),.*"total":\1\b|"progress_calls":0' "$said"
+
+said=$(verb compare source="$src" target="$streamed" jobs=3)
+ok "compare finds them equal" says '"equal":true' "$said"
+sql "$streamed" -c "SELECT lo_put(4, 2500000, 'x')" >/dev/null
+said=$(verb compare source="$src" target="$streamed")
+ok "and one changed byte" says '"differences":\[\{"kind":"large objects","problem":"content","source_rows":3008,' "$said"
+sql "$streamed" -c "SELECT lo_create(100)" >/dev/null
+said=$(verb compare source="$src" target="$streamed")
+ok "and one too many" says '"problem":"number","source_rows":3008,.*"target_rows":3009' "$said"
+said=$(verb compare source="$src" target="$streamed" leave=large_objects)
+ok "unless it is told to leave them" says '"equal":true' "$said"
 
 archive=$tmp/archive
 said=$(verb create source="$src" to="$archive" jobs=3)
@@ -96,8 +107,10 @@ ok "and leaves others alone" test "$(sql "$masked" -c "SELECT lo_get(100000003)"
 ok "no address is left" test "$(sql "$masked" -c \
     "SELECT count(*) FROM pg_largeobject WHERE encode(data, 'escape') LIKE '%@corp.example%'")" = 0
 masked_back=$(fresh_on "$server" lo_masked_back)
-said=$(verb restore archive="$archive" target="$masked_back" mask_domain=sink.test)
+said=$(verb restore archive="$archive" target="$masked_back" mask_domain=sink.test compare=yes)
 ok "a masked restore makes the same" diff <(dump "$masked") <(dump "$masked_back")
+said=$(verb compare archive="$archive" target="$masked_back" mask_domain=sink.test)
+ok "compare proves the masked copy" says '"equal":true' "$said"
 
 left=$(fresh_on "$server" lo_left)
 said=$(verb stream source="$src" target="$left" leave=large_objects)
