@@ -6,6 +6,8 @@
 #include <lauxlib.h>
 
 #include "backup/backup.h"
+#include "backup/seal.h"
+#include "blob.h"
 #include "host/await.h"
 #include "job.h"
 #include "mask.h"
@@ -22,10 +24,12 @@ static const struct {
     bool source; /* reads a database */
     bool target; /* opens a second one */
 } verbs[] = {
-    {"create", cl_backup_create, true, false},   {"verify", cl_backup_verify, false, false},
-    {"restore", cl_backup_restore, false, true}, {"stream", cl_backup_stream, true, true},
-    {"compare", cl_backup_compare, false, true}, {"preflight", cl_backup_preflight, true, true},
-    {"probe", cl_backup_probe, true, false},     {"forget", cl_backup_forget, false, false},
+    {"create", cl_backup_create, true, false},      {"verify", cl_backup_verify, false, false},
+    {"list", cl_backup_list, false, false},         {"cat", cl_backup_cat, false, false},
+    {"decrypt", cl_backup_decrypt, false, false},   {"restore", cl_backup_restore, false, true},
+    {"stream", cl_backup_stream, true, true},       {"compare", cl_backup_compare, false, true},
+    {"preflight", cl_backup_preflight, true, true}, {"probe", cl_backup_probe, true, false},
+    {"forget", cl_backup_forget, false, false},
 };
 
 struct op {
@@ -53,6 +57,8 @@ static void free_op(void *arg)
     free_secret(op->spec.source);
     free_secret(op->spec.target);
     free(op->spec.archive);
+    free(op->spec.to);
+    free(op->spec.table);
     free(op->spec.resume);
     for (size_t i = 0; i < op->spec.n_exclude; i++) {
         free(op->spec.exclude[i]);
@@ -105,6 +111,41 @@ static void push_differences(lua_State *L, const struct cl_backup_difference *li
     }
 }
 
+static void push_listing(lua_State *L, const struct cl_backup_listing *l)
+{
+    static const char *const formats[] = {"text", "binary"};
+    lua_createtable(L, (int)l->n_tables, 0);
+    for (size_t i = 0; i < l->n_tables; i++) {
+        const struct cl_backup_listed *t = &l->tables[i];
+        lua_createtable(L, 0, 7);
+        lua_pushstring(L, t->schema);
+        lua_setfield(L, -2, "schema");
+        lua_pushstring(L, t->name);
+        lua_setfield(L, -2, "name");
+        lua_pushstring(L, formats[t->binary]);
+        lua_setfield(L, -2, "format");
+        set_integer(L, "rows", t->rows);
+        set_integer(L, "bytes", t->bytes);
+        set_integer(L, "stored_bytes", t->stored_bytes);
+        set_integer(L, "files", t->files);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "tables");
+    lua_pushstring(L, l->created);
+    lua_setfield(L, -2, "created");
+    lua_pushstring(L, l->database);
+    lua_setfield(L, -2, "database");
+    lua_pushstring(L, l->server);
+    lua_setfield(L, -2, "server_version");
+    lua_pushboolean(L, l->sealed);
+    lua_setfield(L, -2, "encrypted");
+    set_integer(L, "format_version", (uint64_t)l->format_version);
+    set_integer(L, "large_objects", l->large_objects);
+    if (l->level > 0) {
+        set_integer(L, "level", (uint64_t)l->level);
+    }
+}
+
 static int push_summary(lua_State *L, void *arg)
 {
     const struct op *op = arg;
@@ -118,6 +159,8 @@ static int push_summary(lua_State *L, void *arg)
         push_differences(L, s->differences, kept);
         lua_setfield(L, -2, "differences");
         set_integer(L, "n_differences", s->n_differences);
+    } else if (op->run == cl_backup_list) {
+        push_listing(L, &s->listing);
     } else {
         set_integer(L, "tables", s->tables);
     }
@@ -141,6 +184,10 @@ static int push_summary(lua_State *L, void *arg)
     if (op->spec.archive) {
         lua_pushstring(L, op->spec.archive);
         lua_setfield(L, -2, "archive");
+    }
+    if (s->checksum[0]) {
+        lua_pushstring(L, s->checksum);
+        lua_setfield(L, -2, "checksum");
     }
     lua_newtable(L);
     for (size_t i = 0; i < s->n_warnings; i++) {
@@ -270,20 +317,56 @@ static uint64_t opt_limit(lua_State *L, const char *name)
     return (uint64_t)limit;
 }
 
+static char *take_string(lua_State *L, const char *name)
+{
+    const char *s = opt_string(L, name);
+    char *copy = s ? strdup(s) : NULL;
+    if (s && !copy) {
+        luaL_error(L, "out of memory");
+    }
+    return copy;
+}
+
+/* Where an archive lies, and how its files are written or read. */
+static void fill_archive(lua_State *L, struct cl_backup_spec *spec)
+{
+    struct cl_err err;
+    size_t n;
+    spec->archive = take_string(L, "archive");
+    spec->to = take_string(L, "to");
+    spec->table = take_string(L, "table");
+    lua_getfield(L, 2, "level");
+    lua_Integer level = luaL_optinteger(L, -1, CL_BACKUP_LEVEL_DEFAULT);
+    luaL_argcheck(L, level >= 1 && level <= CL_BACKUP_LEVEL_MAX, 2, "level must be 1 to 19");
+    spec->level = (int)level;
+    lua_getfield(L, 2, "store");
+    struct cl_blob_store *store = cl_blob_store_opt(L, lua_gettop(L));
+    if (store && !(spec->store = cl_blob_clone(store, NULL, &err))) {
+        cl_raise(L, &err);
+    }
+    if (opt_string(L, "key")) {
+        const char *key = lua_tolstring(L, -1, &n);
+        spec->key = malloc(CL_BACKUP_KEY_BYTES);
+        if (!spec->key) {
+            luaL_error(L, "out of memory");
+        }
+        if (!cl_seal_parse_key(key, n, spec->key, &err)) {
+            cl_raise(L, &err);
+        }
+    }
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
-    const char *archive = opt_string(L, "archive");
-    if (archive) {
-        spec->archive = strdup(archive);
-    }
+    fill_archive(L, spec);
     bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
     if (!both && !either && verbs[verb].run != cl_backup_probe &&
         verbs[verb].run != cl_backup_forget) {
         need_string(L, "archive");
     }
-    if (verbs[verb].source || (either && !archive)) {
+    if (verbs[verb].source || (either && !spec->archive)) {
         spec->source = conninfo(L, "source", "source_password");
     }
     if (verbs[verb].target) {
@@ -311,8 +394,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=, max_bytes_per_second=,
- * max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
+ * key=, level=, store=, to=, table=, exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=,
+ * max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

@@ -9,6 +9,7 @@
 -- process of its own, and stays for keep_snapshot_s (900) seconds after the last run that used it. Call the
 -- verb again with the same key and options to go on, or forget{key} when nobody will.
 local core = ...
+local blob = require "blob"
 local json = require "json"
 local secret = require "secret"
 local time = require "time"
@@ -85,6 +86,36 @@ local function reveal(value)
   return secret.reveal(value)
 end
 
+--- A place of an archive as `archive` and `to` name it: a folder, "file:///folder", "azblob://…", a
+--- store of blob.open or what blob.open takes. Returns its name and the store, if it needs one.
+local function place(verb, name, value)
+  if type(value) == "string" and (not value:find("://", 1, true) or value:find("^file://")) then
+    return value
+  end
+  if type(value) ~= "string" and type(value) ~= "table" then
+    error(("backup.%s: '%s' must be a folder, a URL or a store"):format(verb, name), 4)
+  end
+  local is_store = type(value) == "table" and getmetatable(value) ~= nil
+  local store = is_store and value or blob.open(value)
+  return store.url, blob.handle(store)
+end
+
+--- The key of an encrypted archive, nil without one.
+local function reveal_key(verb, key)
+  if type(key) == "string" and (key:find("^file:/") or key:find("^env:")) then key = secret(key) end
+  if key ~= nil and type(key) ~= "string" and not secret.is(key) then
+    error("backup." .. verb .. ": 'key' must be a secret", 4)
+  end
+  return reveal(key)
+end
+
+--- Runs a verb on an archive.
+local function run_archive(verb, options, where, spec)
+  spec.archive, spec.store = place(verb, where, options[where])
+  spec.key, spec.level = reveal_key(verb, options.key), options.level
+  return run(verb, options, spec)
+end
+
 local function check(verb, options, known)
   if type(options) ~= "table" then
     error("backup." .. verb .. ": a table of options expected", 3)
@@ -102,56 +133,98 @@ local function set(...)
   return names
 end
 
-local CREATE = set("source", "password", "source_password", "to", "jobs", "part_bytes", "exclude_data",
+local CREATE = set("source", "password", "source_password", "to", "key", "level", "jobs", "part_bytes", "exclude_data",
   "leave", "resume", "keep_snapshot_s", "progress", table.unpack(PROTECTION))
 local PROBE = set("source", "password")
-local VERIFY = set("archive", "jobs", "progress")
-local RESTORE = set("archive", "target", "password", "target_password", "mask", "exclude_data", "jobs",
+local VERIFY = set("archive", "key", "jobs", "progress")
+local LIST = set("archive", "key")
+local CAT = set("archive", "key", "table", "to", "progress")
+local DECRYPT = set("archive", "key", "to", "progress")
+local RESTORE = set("archive", "key", "target", "password", "target_password", "mask", "exclude_data", "jobs",
   "leave", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
   "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare",
   table.unpack(PROTECTION))
 local FORGET = set("key")
-local COMPARE = set("source", "source_password", "archive", "target", "target_password", "password",
+local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password", "password",
   "mask", "exclude_data", "jobs", "leave", "progress", table.unpack(PROTECTION))
 
---- Backs a database up to a folder, which must not exist yet. Nothing is masked: an archive is a
---- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. Of leave only
---- "large_objects" means something here: all else can be left behind when it is restored.
----@param options {source: string, password: any, to: string, jobs: integer|nil,
+-- Where an archive is given (to, archive): a folder, "file:///folder", "azblob://account/container/prefix"
+-- (credentials from the AZURE_STORAGE_* variables), a store of blob.open, or what blob.open takes,
+-- {url=, key=, …}. key: a secret of 32 random bytes, in hexadecimal, base64 or as they are; an archive is
+-- encrypted with it, and read.
+
+--- Backs a database up to a place where there is nothing yet. Nothing is masked: an archive is a
+--- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. level: of
+--- zstd, 1 (default) to 19. Of leave only "large_objects" means something here: all else can be left
+--- behind when it is restored.
+---@param options {source: string, password: any, to: any, key: any, level: integer|nil, jobs: integer|nil,
 ---  exclude_data: string[]|nil, leave: string[]|nil, resume: string|nil,
 ---  keep_snapshot_s: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
----@return table summary {tables, rows, large_objects, bytes, stored_bytes, seconds, snapshot,
+---@return table summary {tables, rows, large_objects, bytes, stored_bytes, checksum, seconds, snapshot,
 ---  snapshot_seconds, xmin_age, archive, warnings}
 function M.create(options)
   check("create", options, CREATE)
-  return run("create", options, {
+  return run_archive("create", options, "to", {
     source = options.source,
     source_password = reveal(options.source_password or options.password),
-    archive = options.to,
   })
 end
 
 --- Checks an archive without a server: every file there, of its size and checksum, readable, with as
 --- many rows as were written. Raises naming the file and what is wrong with it.
----@param options {archive: string, jobs: integer|nil, progress: function|nil}
+---@param options {archive: any, key: any, jobs: integer|nil, progress: function|nil}
 ---@return table summary
 function M.verify(options)
   check("verify", options, VERIFY)
-  return run("verify", options, { archive = options.archive })
+  return run_archive("verify", options, "archive", {})
+end
+
+--- What is in an archive, from its manifest.
+---@param options {archive: any, key: any}
+---@return table listing {created, database, server_version, format_version, encrypted, level, rows,
+---  bytes, stored_bytes, checksum, tables}: tables is a list of {schema, name, format, rows, bytes,
+---  stored_bytes, files}
+function M.list(options)
+  check("list", options, LIST)
+  local listing = run_archive("list", options, "archive", {})
+  json.array(listing.tables)
+  return listing
+end
+
+--- Writes the rows of one table ("schema.table") of an archive to a new file, or to standard output
+--- ("-"), as one stream of COPY data in the format list tells.
+---@param options {archive: any, key: any, table: string, to: string, progress: function|nil}
+---@return table summary {rows, bytes, seconds}
+function M.cat(options)
+  check("cat", options, CAT)
+  for _, name in ipairs { "table", "to" } do
+    if type(options[name]) ~= "string" then
+      error(("backup.cat: '%s' must be a string"):format(name), 2)
+    end
+  end
+  return run_archive("cat", options, "archive", { table = options.table, to = options.to })
+end
+
+--- Makes an archive that is not encrypted of one that is: the same rows in a new folder.
+---@param options {archive: any, key: any, to: string, progress: function|nil}
+---@return table summary {tables, rows, bytes, stored_bytes, checksum, seconds}
+function M.decrypt(options)
+  check("decrypt", options, DECRYPT)
+  if type(options.to) ~= "string" then error("backup.decrypt: 'to' must be a folder", 2) end
+  return run_archive("decrypt", options, "archive", { to = options.to })
 end
 
 --- Restores an archive into an existing, empty database. When it raises, the database is left
 --- half filled: drop it. With compare, what the rows add up to as they pass is kept, the target is read
 --- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table.
----@param options {archive: string, target: string, password: any, mask: userdata|nil,
+---@param options {archive: any, key: any, target: string, password: any, mask: userdata|nil,
 ---  exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: function|nil}
 ---@return table summary {…, masked, shortened, kept}; compared: the number of tables, with compare
 function M.restore(options)
   check("restore", options, RESTORE)
-  return run("restore", options, {
-    archive = options.archive,
+  return run_archive("restore", options, "archive", {
     target = options.target,
     target_password = reveal(options.target_password or options.password),
   })
@@ -208,7 +281,7 @@ end
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do
 --- not depend on the order of rows, the states of sequences, and which materialised views are filled.
 --- Tables in exclude_data must be empty in the target.
----@param options {source: string|nil, archive: string|nil, source_password: any, target: string,
+---@param options {source: string|nil, archive: any, key: any, source_password: any, target: string,
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
 ---  jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
@@ -218,10 +291,12 @@ end
 ---  sequence …; rows are lines that name some of the rows that differ, by masked and shortened keys
 function M.compare(options)
   check("compare", options, COMPARE)
-  local result = run("compare", options, {
+  local start = options.archive == nil and run or function(verb, given, spec)
+    return run_archive(verb, given, "archive", spec)
+  end
+  local result = start("compare", options, {
     source = options.source,
     source_password = reveal(options.source_password or options.password),
-    archive = options.archive,
     target = options.target,
     target_password = reveal(options.target_password or options.password),
   })

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "base/hash.h"
+#include "blob.h"
 #include "blob/copier.h"
 #include "blob/store.h"
 #include "host/await.h"
@@ -63,6 +64,11 @@ static struct cl_blob_store *check_store(lua_State *L, int idx)
     struct store *s = luaL_checkudata(L, idx, MT_STORE);
     luaL_argcheck(L, s->store, idx, "the store is closed");
     return s->store;
+}
+
+struct cl_blob_store *cl_blob_store_opt(lua_State *L, int idx)
+{
+    return lua_isnoneornil(L, idx) ? NULL : check_store(L, idx);
 }
 
 static const char *text_field(lua_State *L, int table, const char *name)

@@ -119,6 +119,11 @@ function M.open(url, options)
   return store
 end
 
+--- For other bindings: what stands for the store there.
+function M.handle(store)
+  return core_of(store, "a store")
+end
+
 -- Stores --------------------------------------------------------------------
 
 local function listing(store, prefix, md5, level)

@@ -1,4 +1,4 @@
--- tool: what scan.lua and compare.lua have in common: parameters, refusals, progress.
+-- tool: what scan.lua, compare.lua and archive.lua have in common: parameters, refusals, progress.
 local errors = require "errors"
 local log = require "log"
 local secret = require "secret"

@@ -14,6 +14,7 @@
 ---@field snapshot_seconds number how long the source's snapshot was held
 ---@field xmin_age integer the greatest age of its xmin seen, in transactions; 0: not watched
 ---@field archive string|nil
+---@field checksum string|nil SHA-256 of an archive's manifest, and so of all of it
 ---@field compared integer|nil tables that were read back, with compare
 ---@field warnings string[]
 
@@ -49,16 +50,44 @@ local backup = {}
 ---@field rows integer
 ---@field seconds number
 
----Backs a database up to a folder that must not exist yet. Nothing is masked.
----@param options {source: string|secret, password: string|secret|nil, to: string, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@alias backup.place string|table a folder, a URL, a store of blob.open, or what that takes
+
+---@class backup.listing
+---@field created string
+---@field database string
+---@field server_version string
+---@field format_version integer
+---@field encrypted boolean
+---@field level integer|nil of zstd
+---@field large_objects integer
+---@field rows integer
+---@field bytes integer
+---@field stored_bytes integer
+---@field checksum string
+---@field tables {schema: string, name: string, format: string, rows: integer, bytes: integer, stored_bytes: integer, files: integer}[]
+
+---Backs a database up to a place where there is nothing yet. Nothing is masked.
+---@param options {source: string|secret, password: string|secret|nil, to: backup.place, key: string|secret|nil, level: integer|nil, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.create(options) end
 ---Checks an archive without a server. Raises naming the file and what is wrong with it.
----@param options {archive: string, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
+---@param options {archive: backup.place, key: string|secret|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.verify(options) end
+---What is in an archive.
+---@param options {archive: backup.place, key: string|secret|nil}
+---@return backup.listing
+function backup.list(options) end
+---Writes one table of an archive as COPY data to a new file, or to standard output ("-").
+---@param options {archive: backup.place, key: string|secret|nil, table: string, to: string, progress: nil|fun(p: backup.progress)}
+---@return backup.summary
+function backup.cat(options) end
+---Makes a plain archive of an encrypted one.
+---@param options {archive: backup.place, key: string|secret|nil, to: string, progress: nil|fun(p: backup.progress)}
+---@return backup.summary
+function backup.decrypt(options) end
 ---Restores an archive into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
----@param options {archive: string, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
+---@param options {archive: backup.place, key: string|secret|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
@@ -76,7 +105,7 @@ function backup.probe(options) end
 ---@param options {key: string}
 function backup.forget(options) end
 ---Compares a source (database or archive), masked, with a target: row counts and checksums.
----@param options {source: string|secret|nil, source_password: string|secret|nil, archive: string|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@param options {source: string|secret|nil, source_password: string|secret|nil, archive: backup.place|nil, key: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.comparison
 function backup.compare(options) end
 

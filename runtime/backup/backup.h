@@ -51,10 +51,12 @@ struct cl_backup_spec {
     char *target;                /* same */
     char *archive;               /* folder, or URL of a store that needs no credentials */
     struct cl_blob_store *store; /* the store at that URL, with its credentials; may be NULL */
-    uint8_t *key;     /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
-    int level;        /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
-    char **exclude;   /* n_exclude times "schema.table": the table is made, its rows never read */
-    size_t n_exclude; /* entries of exclude */
+    uint8_t *key;   /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
+    char *to;       /* cat: the file to write, "-" for standard output; decrypt: the new archive */
+    char *table;    /* cat: "schema.table" */
+    int level;      /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
+    char **exclude; /* n_exclude times "schema.table": the table is made, its rows never read */
+    size_t n_exclude;     /* entries of exclude */
     struct cl_mask *mask; /* NULL: nothing is masked */
     int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
     char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
@@ -78,6 +80,30 @@ struct cl_backup_difference {
     size_t n_rows;                      /* entries of rows */
 };
 
+/* A table of an archive. */
+struct cl_backup_listed {
+    char *schema;          /* owned */
+    char *name;            /* owned */
+    uint64_t rows;         /* of all its files */
+    uint64_t bytes;        /* of COPY data, before compression */
+    uint64_t stored_bytes; /* of its files */
+    size_t files;          /* how many */
+    bool binary;           /* format of the COPY data; else text */
+};
+
+/* What an archive says of itself. */
+struct cl_backup_listing {
+    char created[40];                /* ISO, wall clock of the machine that made it */
+    char database[128];              /* it was made of */
+    char server[64];                 /* version, as the server says it */
+    int format_version;              /* of the archive */
+    int level;                       /* of zstd; 0: not known */
+    bool sealed;                     /* encrypted */
+    uint64_t large_objects;          /* the source had */
+    struct cl_backup_listed *tables; /* n_tables, owned */
+    size_t n_tables;                 /* entries of tables */
+};
+
 /* What was done. Zero it before, cl_backup_summary_fini() after. */
 struct cl_backup_summary {
     uint64_t tables;                          /* whose rows were copied, checked or compared */
@@ -87,6 +113,7 @@ struct cl_backup_summary {
     uint64_t stored_bytes;                    /* of data files, compressed; archives only */
     double seconds;                           /* wall clock */
     struct cl_mask_tally tally;               /* what the mask did */
+    struct cl_backup_listing listing;         /* list only */
     char checksum[65];                        /* SHA-256 of the archive's manifest, "" without */
     double snapshot_seconds;                  /* how long the source's snapshot was held */
     uint64_t xmin_age;                        /* its xmin's greatest seen, in transactions; 0: not
@@ -109,6 +136,18 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
 /* Checks an archive without a server: every file present, of its size and checksum, readable. */
 bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err);
+
+/* What is in an archive: fills summary->listing. */
+bool cl_backup_list(struct cl_job *job, const struct cl_backup_spec *spec,
+                    struct cl_backup_summary *summary, struct cl_err *err);
+
+/* Writes the rows of spec->table as one stream of COPY data to spec->to. */
+bool cl_backup_cat(struct cl_job *job, const struct cl_backup_spec *spec,
+                   struct cl_backup_summary *summary, struct cl_err *err);
+
+/* Makes the archive spec->to of an encrypted one: the same, not encrypted. */
+bool cl_backup_decrypt(struct cl_job *job, const struct cl_backup_spec *spec,
+                       struct cl_backup_summary *summary, struct cl_err *err);
 
 /* archive -> target, an existing database without tables. spec->compare: class conflict, code
  * E_COPY_DIFFERS, when the rows that are read back are not those that were written. */

@@ -497,6 +497,7 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
         return false;
     }
     in.version = get_integer(&in, m->json, "format_version");
+    m->version = (int)in.version;
     read_header(&in, m);
     if (!read_tables(&in, m, err) || !read_objects(&in, m, err) || !read_sequences(&in, m, err) ||
         !read_after(&in, m, err)) {

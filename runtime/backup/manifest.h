@@ -70,6 +70,7 @@ struct cl_manifest {
     int pg_dump;                             /* major version that wrote it */
     uint64_t large_objects;                  /* in the source */
     struct cl_archived objects;              /* their files (largeobject.h); none: left behind */
+    int version;                             /* of the format, when parsed */
     int level;                               /* of zstd; 0: not known */
     bool sealed;                             /* the archive is encrypted: not in the manifest */
     struct cl_json *json;      /* what the strings point into, when parsed; NULL when built */

@@ -39,6 +39,11 @@ void cl_backup_summary_fini(struct cl_backup_summary *summary)
         difference_fini(&summary->compared[i]);
     }
     free(summary->compared);
+    for (size_t i = 0; i < summary->listing.n_tables; i++) {
+        free(summary->listing.tables[i].schema);
+        free(summary->listing.tables[i].name);
+    }
+    free(summary->listing.tables);
     memset(summary, 0, sizeof *summary);
 }
 

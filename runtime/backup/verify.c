@@ -77,8 +77,10 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     if (ok) {
         atomic_fetch_add(&run->progress->rows, rows.n);
         uv_mutex_lock(&run->mutex);
-        run->summary->tables += file == filed->of->files; /* once, for its first file */
-        run->summary->rows += rows.n;
+        if (filed->of != &verifier->manifest->objects) {
+            run->summary->tables += file == filed->of->files; /* once, for its first file */
+            run->summary->rows += rows.n;
+        }
         run->summary->bytes += file->raw_bytes;
         run->summary->stored_bytes += file->bytes;
         uv_mutex_unlock(&run->mutex);
@@ -111,6 +113,7 @@ bool cl_backup_verify(struct cl_job *job, const struct cl_backup_spec *spec,
             total += manifest.files[i].file->raw_bytes;
         }
         atomic_store(&run.progress->total, total);
+        summary->large_objects = manifest.objects.n_files > 0 ? manifest.large_objects : 0;
         memcpy(summary->checksum, archive.checksum, sizeof summary->checksum);
         memcpy(summary->snapshot, manifest.snapshot, sizeof summary->snapshot);
         ok = cl_crew_run(run.watch, &crew, err);

@@ -1,16 +1,26 @@
 -- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
 --   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] [resume=KEY] …
+-- key_file=/path encrypts or opens an archive; account_key=K endpoint=URL go with azblob:// URLs.
 -- cancel=start gives up at the first sign of life, cancel=rows once rows are moving. watch=yes prints
 -- every progress, too, each on a line of its own before the last.
 local backup = require "backup"
 local json = require "json"
 local mask = require "mask"
+local secret = require "secret"
 
 local args = ...
 local options = {}
 for _, name in ipairs { "source", "target", "archive", "to", "password", "resume", "key" } do
   options[name] = args[name]
 end
+for _, name in ipairs { "archive", "to" } do
+  if args.account_key and options[name] and options[name]:find("^azblob:") then
+    options[name] = { url = options[name], key = args.account_key, endpoint = args.endpoint }
+  end
+end
+if args.key_file then options.key = secret("file:" .. args.key_file) end
+options.table = args.table
+if args.level then options.level = math.tointeger(tonumber(args.level)) end
 if args.compare then options.compare = true end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
 if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
@@ -33,7 +43,7 @@ local function progress(p)
   if args.watch then print(json.encode { progress = p }) end
   if args.cancel == "start" or args.cancel == "rows" and p.bytes > 0 then error("gave up", 0) end
 end
-if args.verb ~= "forget" then options.progress = progress end
+if args.verb ~= "forget" and args.verb ~= "list" then options.progress = progress end
 
 local ok, result = pcall(backup[args.verb], options)
 if ok then
