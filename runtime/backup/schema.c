@@ -22,6 +22,7 @@ bool cl_schema_dump(const struct cl_tools *tools, struct cl_watch *watch, const 
     const char *argv[] = {cl_tools_program(tools, "pg_dump", path),
                           "--format=custom",
                           "--schema-only",
+                          "--encoding=UTF8", /* whatever the database tells its clients */
                           "--no-password",
                           "--snapshot",
                           snapshot,

@@ -19,6 +19,13 @@
 
 enum { TICK_MS = 100, PARAMS_MAX = 80, SETTINGS_BYTES = 1024, CONNECT_TIMEOUT_S_MAX = 3600 };
 
+/* What would change or hinder the copying of data; scripts keep what their role has. */
+#define ENGINE_SETTINGS                                                                            \
+    "SET search_path = pg_catalog; SET row_security = off; SET array_nulls = on;"                  \
+    "SET xmloption = content; SET quote_all_identifiers = off;"                                    \
+    "SET default_transaction_isolation = 'read committed';"                                        \
+    "SET default_transaction_deferrable = off; SET default_transaction_read_only = off;"
+
 enum outcome { CONNECTED, REFUSED, TIMED_OUT, STOPPED };
 
 struct attempt {
@@ -290,7 +297,7 @@ static bool apply_settings(const struct attempt *a, PGconn *conn, struct cl_err 
              "SET standard_conforming_strings = on; SET statement_timeout = 0;"
              "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;%s%s%s%s",
              PQserverVersion(conn) >= 140000 ? "SET idle_session_timeout = 0;" : "",
-             o->for_scripts ? "" : "SET search_path = pg_catalog; SET row_security = off;",
+             o->for_scripts ? "" : ENGINE_SETTINGS,
              o->fast_commit ? "SET synchronous_commit = off;" : "",
              o->readonly ? "SET default_transaction_read_only = on;"
                            "SHOW default_transaction_read_only"
