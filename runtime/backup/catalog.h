@@ -27,6 +27,7 @@ struct cl_table {
     uint64_t bytes;             /* heap and TOAST, as the server counts */
     uint64_t pages;             /* of the heap */
     bool heap;                  /* its access method; parts are cut by its pages */
+    bool foreign_below;         /* foreign tables inherit from it: ANALYZE would read those */
     bool excluded;              /* no row may be read */
     enum cl_copy_format format; /* decided by its columns */
     bool text_like;             /* a column of it is swept */

@@ -242,7 +242,8 @@ static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
     cl_buf_init(&sql, SQL_BYTES_MAX);
     cl_buf_adds(&sql, "ANALYZE ");
     cl_sql_name(&sql, table->schema, table->name);
-    ok = ok && (cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err) || cl_run_blame(table, err));
+    ok = ok && (table->foreign_below || cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err) ||
+                cl_run_blame(table, err));
     cl_work_end(work, slot);
     cl_buf_fini(&sql);
     return ok;

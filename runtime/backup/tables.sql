@@ -3,7 +3,13 @@
 SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
        coalesce(m.amname = 'heap', false) AS heap,
-       CASE WHEN member.objid IS NULL THEN NULL ELSE coalesce(config.condition, '') END AS condition
+       CASE WHEN member.objid IS NULL THEN NULL ELSE coalesce(config.condition, '') END AS condition,
+       EXISTS (WITH RECURSIVE below (oid) AS (
+                   SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+                    UNION
+                   SELECT i.inhrelid FROM pg_inherits i JOIN below ON below.oid = i.inhparent)
+               SELECT FROM below JOIN pg_class f ON f.oid = below.oid
+                WHERE f.relkind = 'f') AS foreign_below
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am m ON m.oid = c.relam
