@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every case that went through an archive is what pg_dump and pg_restore make of it.
-# deadline_s: 600
+# deadline_s: 900
 # shellcheck disable=SC2317 # functions are called through ok
 set -u
 
@@ -16,7 +16,7 @@ target_admin=$(cluster target)
 copy() { # SOURCE TARGET JOBS MASK: the archive is made by the first copy of a case
     local to
     to=$tmp/archive_${1##*dbname=}
-    [ -d "$to" ] || verb create source="$1" to="$to" jobs=4 | grep '"rows":' || { verb create source="$1" to="$to" && return 1; }
+    [ -d "$to" ] || verb create source="$1" to="$to" jobs=4 part_bytes=8192 | grep '"rows":' || { verb create source="$1" to="$to" && return 1; }
     # shellcheck disable=SC2086 # an option or none
     verb restore archive="$to" target="$2" jobs="$3" $4
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every case streamed from one server to another is what pg_dump and pg_restore make of it.
-# deadline_s: 600
+# deadline_s: 900
 # shellcheck disable=SC2317 # functions are called through ok
 set -u
 
@@ -15,7 +15,7 @@ target_admin=$(cluster target)
 
 copy() { # SOURCE TARGET JOBS MASK
     # shellcheck disable=SC2086 # an option or none
-    verb stream source="$1" target="$2" jobs="$3" $4
+    verb stream source="$1" target="$2" jobs="$3" part_bytes=$((8192 * $3)) $4
 }
 
 fidelity

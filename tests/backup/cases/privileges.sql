@@ -1,0 +1,40 @@
+--cluster: CREATE ROLE pr_a
+--cluster: CREATE ROLE "pr B"
+--cluster: CREATE ROLE pr_group
+-- Privileges of tables, columns, functions, types, schemas, sequences, languages, with grant options, by others, revoked from PUBLIC.
+CREATE SCHEMA s;
+GRANT USAGE ON SCHEMA s TO pr_a WITH GRANT OPTION;
+GRANT CREATE ON SCHEMA public TO "pr B";
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+CREATE TABLE s.t (id int, mail text, secret text);
+INSERT INTO s.t SELECT i, 't' || i || '@corp.example', 's' FROM generate_series(1, 100) i;
+GRANT SELECT, INSERT ON s.t TO pr_a WITH GRANT OPTION;
+GRANT UPDATE (mail), SELECT (id, "secret"), REFERENCES (id) ON s.t TO "pr B";
+GRANT ALL ON s.t TO pr_group;
+GRANT TRUNCATE ON s.t TO PUBLIC;
+SET ROLE pr_a;
+GRANT SELECT ON s.t TO "pr B";
+GRANT USAGE ON SCHEMA s TO PUBLIC;
+RESET ROLE;
+REVOKE INSERT ON s.t FROM postgres;
+CREATE FUNCTION s.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION s.f(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION s.f(int) TO pr_a;
+CREATE PROCEDURE s.p() LANGUAGE sql AS 'SELECT 1';
+GRANT EXECUTE ON PROCEDURE s.p() TO "pr B";
+CREATE SEQUENCE s.q;
+GRANT USAGE, UPDATE ON SEQUENCE s.q TO pr_a;
+CREATE DOMAIN s.d AS int;
+REVOKE USAGE ON DOMAIN s.d FROM PUBLIC;
+CREATE TYPE s.e AS ENUM ('x');
+GRANT USAGE ON TYPE s.e TO pr_a WITH GRANT OPTION;
+CREATE VIEW s.v AS SELECT id FROM s.t;
+GRANT SELECT ON s.v TO PUBLIC;
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plpgsql TO pr_a;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO pr_a;
+REVOKE SELECT ON pg_catalog.pg_views FROM PUBLIC;
+CREATE FOREIGN DATA WRAPPER pr_fdw;
+CREATE SERVER pr_srv FOREIGN DATA WRAPPER pr_fdw;
+GRANT USAGE ON FOREIGN SERVER pr_srv TO pr_a;
+GRANT USAGE ON FOREIGN DATA WRAPPER pr_fdw TO "pr B";
