@@ -16,7 +16,7 @@ enum {
 };
 
 /* Columns of tables.sql and columns.sql. */
-enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_PAGES, R_HEAP, R_CONDITION, R_FOREIGN };
+enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_PAGES, R_HEAP, R_CONDITION, R_FOREIGN, R_REACH };
 enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
 static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
@@ -107,6 +107,7 @@ bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *er
         table->bytes = strtoull(PQgetvalue(r, i, R_BYTES), NULL, 10);
         table->pages = strtoull(PQgetvalue(r, i, R_PAGES), NULL, 10);
         table->heap = *PQgetvalue(r, i, R_HEAP) == 't';
+        table->out_of_reach = *PQgetvalue(r, i, R_REACH) == 't';
         table->foreign_below = *PQgetvalue(r, i, R_FOREIGN) == 't';
         table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
     }

@@ -28,6 +28,7 @@ struct cl_table {
     uint64_t pages;             /* of the heap */
     bool heap;                  /* its access method; parts are cut by its pages */
     bool foreign_below;         /* foreign tables inherit from it: ANALYZE would read those */
+    bool out_of_reach;          /* unlogged, and this server is a standby: its rows are not here */
     bool excluded;              /* no row may be read */
     enum cl_copy_format format; /* decided by its columns */
     bool text_like;             /* a column of it is swept */

@@ -172,14 +172,29 @@ bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     return true;
 }
 
+/* A standby has no rows of unlogged tables, and the files of them look empty. */
+static bool within_reach(const struct cl_catalog *catalog, struct cl_err *err)
+{
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        const struct cl_table *table = &catalog->tables[i];
+        if (table->out_of_reach && !table->excluded) {
+            return cl_fail(err, CL_INVALID, "E_UNLOGGED",
+                           "%s.%s is unlogged, and a standby has no rows of it: copy from the "
+                           "primary, or exclude the table's rows",
+                           table->schema, table->name);
+        }
+    }
+    return true;
+}
+
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
                         struct cl_err *err)
 {
     PGconn *conn = keeper->link.conn;
     if (!cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
-        !cl_keeper_lock(keeper, catalog, err) || !cl_catalog_sequences(catalog, conn, err) ||
-        !cl_catalog_matviews(catalog, conn, err)) {
+        !within_reach(catalog, err) || !cl_keeper_lock(keeper, catalog, err) ||
+        !cl_catalog_sequences(catalog, conn, err) || !cl_catalog_matviews(catalog, conn, err)) {
         return false;
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);

@@ -12,4 +12,11 @@ SELECT n.nspname, c.relname
                        AND d.refclassid = 'pg_extension'::regclass
                        AND d.deptype = 'e')
         OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))
+   -- a standby cannot read those of unlogged tables, which it cannot copy either
+   AND NOT (pg_is_in_recovery() AND c.relpersistence = 'u'
+            AND EXISTS (SELECT FROM pg_depend d
+                         WHERE d.classid = 'pg_class'::regclass
+                           AND d.objid = c.oid
+                           AND d.refclassid = 'pg_class'::regclass
+                           AND d.deptype IN ('a', 'i')))
  ORDER BY n.nspname, c.relname

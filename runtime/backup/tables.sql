@@ -9,7 +9,8 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
                     UNION
                    SELECT i.inhrelid FROM pg_inherits i JOIN below ON below.oid = i.inhparent)
                SELECT FROM below JOIN pg_class f ON f.oid = below.oid
-                WHERE f.relkind = 'f') AS foreign_below
+                WHERE f.relkind = 'f') AS foreign_below,
+       pg_is_in_recovery() AND c.relpersistence = 'u' AS out_of_reach
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am m ON m.oid = c.relam

@@ -45,7 +45,7 @@ caught_up() { # polls until the standby has what the primary has written
         sleep 0.1
     done
 }
-same_dump() { diff <(dump "$source_dsn") <(dump "$1"); }
+same_dump() { diff <(dump "$source_dsn" | sort) <(dump "$1" | sort); } # parts come in any order
 
 ok "it follows" caught_up
 ok "it is one" test "$(sql "$replica" -c 'SELECT pg_is_in_recovery()')" = t
@@ -53,7 +53,7 @@ ok "it is one" test "$(sql "$replica" -c 'SELECT pg_is_in_recovery()')" = t
 streamed=$(fresh_on "$primary" standby_streamed)
 said=$(verb stream source="$replica" target="$streamed" jobs=3 part_bytes=65536)
 ok "streamed from the standby" says '"rows":5200' "$said"
-ok "pg_dump of the copy is pg_dump of the primary" same_dump "$streamed"
+ok "but for the order of lines, pg_dump of the copy is pg_dump of the primary" same_dump "$streamed"
 said=$(verb create source="$replica" to="$tmp/archive" jobs=3 part_bytes=65536)
 ok "archived from the standby" says '"rows":5200' "$said"
 back=$(fresh_on "$primary" standby_back)
@@ -67,10 +67,10 @@ ok "compared with the standby" says '"equal":true' "$said"
 said=$(verb stream source="$source_dsn" target="$replica")
 ok "a standby is no target" says '"code":"(25006|E_[A-Z_]+)"' "$said"
 
-sql "$source_dsn" -c "CREATE UNLOGGED TABLE fleeting AS SELECT 'f@corp.example' AS mail"
+sql "$source_dsn" -c "CREATE UNLOGGED TABLE fleeting (id serial, mail text)" -c "INSERT INTO fleeting (mail) VALUES ('f@corp.example')"
 ok "it follows on" caught_up
 said=$(verb stream source="$replica" target="$(fresh_on "$primary" standby_unlogged)")
-ok "rows that only the primary has are missed by name" says '"class":"[a-z_]+","code".*fleeting' "$said"
+ok "rows that only the primary has are missed by name" says '"code":"E_UNLOGGED".*public.fleeting' "$said"
 said=$(verb stream source="$replica" target="$(fresh_on "$primary" standby_unlogged)" exclude=public.fleeting)
 ok "and can be left out" says '"rows":5200' "$said"
 

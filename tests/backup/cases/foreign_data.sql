@@ -18,4 +18,4 @@ COMMENT ON COLUMN ft.mail IS 'mail';
 CREATE TABLE plain_parent (id int, mail text);
 CREATE TABLE plain_child () INHERITS (plain_parent);
 CREATE FOREIGN TABLE ft_child () INHERITS (plain_child) SERVER plain;
-INSERT INTO ONLY plain_parent VALUES (1, 'parent@corp.example');
+INSERT INTO plain_parent VALUES (1, 'parent@corp.example');
