@@ -9,7 +9,7 @@
 # FIDELITY_CASES="a b" runs these alone, FIDELITY_ALL=1 all four ways of each case instead of two.
 
 # What is compared is pg_dump's text. Rows of a table may stand in any order; of a masked copy only
-# their number is compared; `rows` leaves nothing but them.
+# their number is compared, and not what large objects hold; `rows` leaves nothing but them.
 readable() { # sorted|counted|rows <DUMP
     perl -0777 -e '
         my $mode = shift;
@@ -21,6 +21,7 @@ readable() { # sorted|counted|rows <DUMP
             $all .= $body;
             $head . ($mode eq "counted" ? scalar(@rows) . " rows\n" : join("", sort @rows));
         }gsmex;
+        $text =~ s/^SELECT pg_catalog.lowrite\(.*\n//mg if $mode eq "counted";
         print $mode eq "rows" ? $all : $text;
     ' "$1"
 }
