@@ -147,7 +147,7 @@ local STREAM = set("source", "source_password", "target", "target_password", "ma
   table.unpack(PROTECTION))
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password", "password",
-  "mask", "exclude_data", "jobs", "leave", "progress", table.unpack(PROTECTION))
+  "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress", table.unpack(PROTECTION))
 
 -- Where an archive is given (to, archive): a folder, "file:///folder", "azblob://account/container/prefix"
 -- (credentials from the AZURE_STORAGE_* variables), a store of blob.open, or what blob.open takes,

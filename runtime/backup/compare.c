@@ -137,11 +137,13 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_run run;
     struct cl_comparison all = {.run = &run};
     bool ok = cl_run_begin(&run, job, spec, summary, err) && open_source(&all, err) &&
-              open_target(&all, err) && cl_comparison_pair(&all, err) && sum_up(&all, err) &&
-              cl_comparison_rows(&all, err) && cl_comparison_states(&all, err) &&
-              cl_comparison_objects(&all, err);
+              open_target(&all, err) && cl_comparison_pair(&all, err) &&
+              cl_comparison_cut(&all, err) && sum_up(&all, err) && cl_comparison_rows(&all, err) &&
+              cl_comparison_states(&all, err) && cl_comparison_objects(&all, err);
     free(all.pairs);
     free(all.columns);
+    cl_parts_fini(&all.parts[CL_SIDE_SOURCE]);
+    cl_parts_fini(&all.parts[CL_SIDE_TARGET]);
     cl_run_release(&run);
     cl_keeper_close(&all.target);
     cl_keeper_close(&all.source);

@@ -15,6 +15,8 @@ struct cl_pair {
     struct cl_table target;             /* as it is, columns in the source's order */
     enum cl_copy_format format;         /* in which both sides are read */
     bool comparable;                    /* there are two sides to compare */
+    const struct cl_part *parts[2];     /* by side; n_parts each, in which it is read */
+    size_t n_parts[2];                  /* 0: an archive, read file by file */
     struct cl_checksum sums[2];         /* by side */
     struct cl_backup_difference *noted; /* what was found; NULL: equal, or too many to note */
 };
@@ -30,11 +32,15 @@ struct cl_comparison {
     struct cl_pair *pairs;           /* n_pairs; the tables of the source */
     size_t n_pairs;                  /* entries of pairs */
     struct cl_column *columns;       /* the targets' columns, one block */
+    struct cl_parts parts[2];        /* by side */
 };
 
 /* Pairs the tables of both sides; reports tables that only one side has, and rows in tables that
  * must be empty. */
 bool cl_comparison_pair(struct cl_comparison *all, struct cl_err *err);
+
+/* Decides in which parts both sides are read. */
+bool cl_comparison_cut(struct cl_comparison *all, struct cl_err *err);
 
 /* Adds the readings of one side of a pair, one for each of its parts; their arg is the pair. */
 bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pair,

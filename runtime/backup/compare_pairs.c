@@ -107,18 +107,36 @@ bool cl_comparison_pair(struct cl_comparison *all, struct cl_err *err)
     return true;
 }
 
-static struct cl_reading *more(struct cl_readings *readings, struct cl_err *err)
+/* Cuts the tables of one side into parts. Both sides are cut as their own pages lie: sums do not
+ * depend on the order of rows. */
+static bool cut(struct cl_comparison *all, enum cl_side side, PGconn *conn, struct cl_err *err)
 {
-    if ((readings->n & (readings->n - 1)) == 0) { /* full at 0, 1, 2, 4 … */
-        size_t room = readings->n > 0 ? 2 * readings->n : 1;
-        struct cl_reading *list = realloc(readings->list, room * sizeof *list);
-        if (!list) {
-            cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-            return NULL;
-        }
-        readings->list = list;
+    struct cl_parts *parts = &all->parts[side];
+    struct cl_table *tables = calloc(all->n_pairs + 1, sizeof *tables);
+    if (!tables) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    return &readings->list[readings->n++];
+    for (size_t i = 0; i < all->n_pairs; i++) {
+        const struct cl_pair *pair = &all->pairs[i];
+        tables[i] = side == CL_SIDE_SOURCE ? *pair->source : pair->target;
+        tables[i].excluded = !pair->comparable;
+    }
+    bool ok = cl_parts_plan(parts, tables, all->n_pairs, true, all->run->jobs,
+                            all->run->spec->part_bytes, conn, err);
+    free(tables);
+    for (size_t i = 0; ok && i < parts->n; i++) {
+        struct cl_pair *pair = &all->pairs[parts->part[i].table];
+        if (pair->n_parts[side]++ == 0) {
+            pair->parts[side] = &parts->part[i];
+        }
+    }
+    return ok;
+}
+
+bool cl_comparison_cut(struct cl_comparison *all, struct cl_err *err)
+{
+    return cut(all, CL_SIDE_TARGET, all->target.link.conn, err) &&
+           (all->run->spec->archive || cut(all, CL_SIDE_SOURCE, all->source.link.conn, err));
 }
 
 struct cl_readings cl_comparison_reader(struct cl_comparison *all)
@@ -144,17 +162,14 @@ bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pai
         .by_field = mask && cl_checksum_normalises(columns, pair->target.n_columns),
         .bytes = pair->target.bytes,
         .arg = pair};
-    size_t n = archived ? pair->archived->n_files : 1;
-    for (size_t i = 0; i < n; i++) {
-        struct cl_reading *reading = more(readings, err);
-        if (!reading) {
-            return false;
-        }
-        *reading = model;
-        if (archived) {
-            reading->file = &pair->archived->files[i];
-            reading->bytes = reading->file->raw_bytes;
-        }
+    if (!archived) {
+        return cl_readings_add(readings, &model, pair->parts[side], pair->n_parts[side], err);
     }
-    return true;
+    bool ok = true;
+    for (size_t i = 0; ok && i < pair->archived->n_files; i++) {
+        model.file = &pair->archived->files[i];
+        model.bytes = model.file->raw_bytes;
+        ok = cl_readings_add(readings, &model, NULL, 0, err);
+    }
+    return ok;
 }

@@ -80,34 +80,58 @@ static bool judge(struct cl_run *run, const struct cl_proven *proven,
     return true;
 }
 
+/* Cuts the tables, of whose size as they are now the target's catalog knows, into parts. */
+static bool cut(const struct cl_proof *proof, struct cl_run *run, PGconn *conn,
+                struct cl_parts *parts, struct cl_err *err)
+{
+    struct cl_catalog catalog = {0};
+    struct cl_table *tables = calloc(proof->n_tables + 1, sizeof *tables);
+    bool ok = tables || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    ok = ok && cl_catalog_load(&catalog, conn, err);
+    for (size_t i = 0; ok && i < proof->n_tables; i++) {
+        const struct cl_table *table = proof->tables[i].table;
+        const struct cl_table *now =
+            table ? cl_catalog_find(&catalog, table->schema, table->name) : NULL;
+        tables[i].excluded = true;
+        if (table) {
+            tables[i] = now ? *now : *table;
+        }
+    }
+    ok = ok && cl_parts_plan(parts, tables, proof->n_tables, true, run->jobs, run->spec->part_bytes,
+                             conn, err);
+    free(tables);
+    cl_catalog_fini(&catalog);
+    return ok;
+}
+
 /* Sums of what the target holds now, by table. */
-static bool read_back(struct cl_proof *proof, struct cl_run *run, const char *snapshot,
+static bool read_back(struct cl_proof *proof, struct cl_run *run, const struct cl_keeper *target,
                       struct cl_checksum *found, struct cl_err *err)
 {
-    struct cl_readings readings = {.run = run, .target_snapshot = snapshot};
-    readings.list = calloc(proof->n_tables + 1, sizeof *readings.list);
-    if (!readings.list) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-    }
-    for (size_t i = 0; i < proof->n_tables; i++) {
-        struct cl_proven *proven = &proof->tables[i];
+    const struct cl_mask *mask = run->spec->mask;
+    struct cl_parts parts = {0};
+    struct cl_readings readings = {.run = run, .target_snapshot = target->snapshot};
+    bool ok = cut(proof, run, target->link.conn, &parts, err);
+    for (size_t i = 0; ok && i < parts.n; i++) {
+        size_t index = parts.part[i].table;
+        const struct cl_proven *proven = &proof->tables[index];
         const struct cl_table *table = proven->table;
-        if (!table) {
-            continue;
-        }
-        readings.list[readings.n++] = (struct cl_reading){
+        struct cl_reading model = {
             .side = CL_SIDE_TARGET,
             .table = table,
             .format = proven->format,
-            .by_field = run->spec->mask && cl_checksum_normalises(table->columns, table->n_columns),
-            .bytes = proven->bytes,
-            .arg = &found[i]};
+            .by_field = mask && cl_checksum_normalises(table->columns, table->n_columns),
+            .arg = &found[index]};
+        /* it was promised as many units of progress as the source's table has bytes */
+        parts.part[i].bytes = proven->bytes / parts.part[i].of;
+        ok = cl_readings_add(&readings, &model, &parts.part[i], 1, err);
     }
-    bool ok = cl_readings_run(&readings, err);
+    ok = ok && cl_readings_run(&readings, err);
     for (size_t i = 0; ok && i < readings.n; i++) {
         cl_checksum_join(readings.list[i].arg, &readings.list[i].sum);
     }
     free(readings.list);
+    cl_parts_fini(&parts);
     return ok;
 }
 
@@ -123,7 +147,7 @@ bool cl_proof_check(struct cl_proof *proof, struct cl_run *run, struct cl_err *e
     bool ok =
         (found && run->summary->compared) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     ok = ok && cl_keeper_open(&target, run->watch, "target", run->spec->target, err) &&
-         read_back(proof, run, target.snapshot, found, err);
+         read_back(proof, run, &target, found, err);
     for (size_t i = 0; ok && i < proof->n_tables; i++) {
         ok = !proof->tables[i].table || judge(run, &proof->tables[i], &found[i], &differ, err);
     }

@@ -133,8 +133,8 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
         file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
-        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table, NULL,
-                               reading->format, err);
+        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table,
+                               reading->where, reading->format, err);
         source = ok ? &pg.base : NULL;
     }
     ok = source && read_all(reader, reading, source, &t, err);
@@ -155,6 +155,33 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     cl_work_end(board, slot);
     atomic_fetch_add(&reader->all->run->progress->parts_done, 1);
     atomic_fetch_add(&reader->all->run->progress->done, reading->bytes);
+    return ok;
+}
+
+static bool add(struct cl_readings *readings, const struct cl_reading *reading, struct cl_err *err)
+{
+    if ((readings->n & (readings->n - 1)) == 0) { /* full at 0, 1, 2, 4 … */
+        size_t room = readings->n > 0 ? 2 * readings->n : 1;
+        struct cl_reading *list = realloc(readings->list, room * sizeof *list);
+        if (!list) {
+            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        }
+        readings->list = list;
+    }
+    readings->list[readings->n++] = *reading;
+    return true;
+}
+
+bool cl_readings_add(struct cl_readings *readings, const struct cl_reading *model,
+                     const struct cl_part *parts, size_t n_parts, struct cl_err *err)
+{
+    bool ok = n_parts > 0 || add(readings, model, err);
+    for (size_t i = 0; ok && i < n_parts; i++) {
+        struct cl_reading reading = *model;
+        reading.where = parts[i].where;
+        reading.bytes = parts[i].bytes;
+        ok = add(readings, &reading, err);
+    }
     return ok;
 }
 

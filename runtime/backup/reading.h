@@ -12,6 +12,7 @@
 #include "archive.h"
 #include "checksum.h"
 #include "manifest.h"
+#include "part.h"
 #include "run.h"
 
 enum cl_side { CL_SIDE_SOURCE, CL_SIDE_TARGET };
@@ -30,6 +31,7 @@ struct cl_reading {
     enum cl_side side;               /* which database; an archive is a source */
     const struct cl_table *table;    /* columns in the order of the data; borrowed */
     const struct cl_data_file *file; /* of the archive; NULL: COPY out of the database. Borrowed */
+    const char *where;               /* which rows of the database's; NULL: all. Borrowed */
     enum cl_copy_format format;      /* of the data */
     const struct cl_mask *mask;      /* borrowed; NULL: rows are taken as they are */
     bool by_field;                   /* see cl_checksum_normalises(); the same on both sides */
@@ -45,9 +47,13 @@ struct cl_readings {
     struct cl_archive *archive;  /* of the readings that have a file; borrowed */
     const char *source_snapshot; /* NULL: there is no source, or it is an archive */
     const char *target_snapshot; /* NULL: no reading is of the target */
-    struct cl_reading *list;     /* n; the caller's. Put in the order of their size */
+    struct cl_reading *list;     /* n; the caller's to free. Put in the order of their size */
     size_t n;                    /* entries of list */
 };
+
+/* Adds a reading like the model for each of the parts, or the model itself when there are none. */
+bool cl_readings_add(struct cl_readings *readings, const struct cl_reading *model,
+                     const struct cl_part *parts, size_t n_parts, struct cl_err *err);
 
 /* Reads them all; false with the first failure. */
 bool cl_readings_run(struct cl_readings *readings, struct cl_err *err);

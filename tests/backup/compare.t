@@ -50,6 +50,12 @@ said=$(tampered "DELETE FROM shop.form WHERE id = 10; INSERT INTO shop.nothing V
     stream source="$source_dsn")
 ok "several are counted" says 'E_COPY_DIFFERS","message":"2 tables differ, first: shop' "$said"
 
+said=$(verb stream source="$source_dsn" target="$(fresh_on "$target_admin" parts)" compare=yes part_bytes=16384 \
+    mask_domain=sink.test jobs=3)
+ok "the sums of parts add up" says '"compared":8,.*"masked":[1-9]' "$said"
+said=$(tampered "DELETE FROM shop.person WHERE id = 10" stream source="$source_dsn" part_bytes=16384)
+ok "and tell when a row of one is gone" says 'E_COPY_DIFFERS.*shop.person.*2000 rows were written, 1999 read back' "$said"
+
 # ---------------------------------------------------------------- afterwards
 
 said=$(compare target="$plain")
@@ -60,6 +66,8 @@ said=$(verb compare archive="$archive" target="$plain")
 ok "against an archive" says '"differences":\[\],"equal":true' "$said"
 said=$(verb compare archive="$archive" target="$masked" mask_domain=sink.test exclude=shop.secret)
 ok "masked against an archive" says '"differences":\[\],"equal":true' "$said"
+said=$(compare target="$masked" mask_domain=sink.test exclude=shop.secret part_bytes=16384 jobs=3)
+ok "in many parts" says '"differences":\[\],"equal":true.*("parts_total":[3-9][0-9],|"progress_calls":0)' "$said"
 said=$(compare target="$masked" exclude=shop.secret)
 ok "unmasked, the masked copy differs" says '"equal":false,.*"n_differences":3' "$said"
 
@@ -102,6 +110,8 @@ ok "a materialised view that is empty" differs "REFRESH MATERIALIZED VIEW adults
 ok "rows are named by their keys" differs \
     "UPDATE person SET name = 'x' WHERE id = 7; DELETE FROM person WHERE id = 1234; INSERT INTO person VALUES (-5, 'secret')" \
     '"rows":\["(id = 7: other content|id = 1234: missing in the target|id = -5: not in the source)"(,"id = (7|1234|-5): [a-z ]+"){2}\]'
+ok "in whichever part they are" differs "DELETE FROM person WHERE id = 1999; UPDATE person SET born = NULL WHERE id = 3" \
+    '"rows":\["id = (3: other content|1999: missing in the target)","id = [13]' part_bytes=16384
 ok "keys of several columns, without what could be an address" differs "UPDATE pair SET note = 'x' WHERE note = 'n7'" \
     '"rows":\["b = \(with an @, hash [0-9a-f]{8}\), a = 8f14e45f-ceea-167a-5a36-dedd4bea2543: other content"\]'
 ok "rows without a key by how often they are there" differs "INSERT INTO twice VALUES ('k1', 1)" \
