@@ -169,6 +169,8 @@ static int push_summary(lua_State *L, void *arg)
     }
     set_integer(L, "rows", s->rows);
     set_integer(L, "large_objects", s->large_objects);
+    set_integer(L, "resumed_parts", s->resumed_parts);
+    set_integer(L, "resumed_rows", s->resumed_rows);
     set_integer(L, "bytes", s->bytes);
     set_integer(L, "stored_bytes", s->stored_bytes);
     set_integer(L, "masked", s->tally.masked);

@@ -5,9 +5,11 @@
 -- Wherever a connection string is taken, a password (string or secret) may stand beside it.
 -- progress(p) is called about four times a second with what run:progress{} takes: p = {done, total,
 -- unit, bytes, rows, parts_done, parts_total, phase, objects, note, bytes_per_second, seconds_left}.
--- resume = KEY names a copy, so that a killed one can go on: the source's snapshot is then held by a
--- process of its own, and stays for keep_snapshot_s (900) seconds after the last run that used it. Call the
--- verb again with the same key and options to go on, or forget{key} when nobody will.
+-- resume = KEY names a copy, so that a killed one can go on: call the verb again with the same key and
+-- options. The source's snapshot is then held by a process of its own, and stays for keep_snapshot_s (900)
+-- seconds after the last run that used it, or until forget{key}. A target that holds half of a copy whose
+-- snapshot is lost raises E_SNAPSHOT_LOST: make that database anew and call again; the copy then starts over
+-- and says so in its warnings. A target that another process fills raises E_TARGET_BUSY.
 local core = ...
 local blob = require "blob"
 local json = require "json"
@@ -141,7 +143,7 @@ local LIST = set("archive", "key")
 local CAT = set("archive", "key", "table", "to", "progress")
 local DECRYPT = set("archive", "key", "to", "progress")
 local RESTORE = set("archive", "key", "target", "password", "target_password", "mask", "exclude_data", "jobs",
-  "leave", "progress", "compare")
+  "leave", "resume", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
   "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare",
   table.unpack(PROTECTION))
@@ -220,7 +222,8 @@ end
 --- half filled: drop it. With compare, what the rows add up to as they pass is kept, the target is read
 --- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table.
 ---@param options {archive: any, key: any, target: string, password: any, mask: userdata|nil,
----  exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: function|nil}
+---  exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
+---  compare: boolean|nil, progress: function|nil}
 ---@return table summary {…, masked, shortened, kept}; compared: the number of tables, with compare
 function M.restore(options)
   check("restore", options, RESTORE)

@@ -10,6 +10,8 @@
 ---@field masked integer
 ---@field shortened integer
 ---@field kept integer
+---@field resumed_parts integer of the parts, done by an earlier run (resume)
+---@field resumed_rows integer in them
 ---@field snapshot string|nil
 ---@field snapshot_seconds number how long the source's snapshot was held
 ---@field xmin_age integer the greatest age of its xmin seen, in transactions; 0: not watched
@@ -87,7 +89,7 @@ function backup.cat(options) end
 ---@return backup.summary
 function backup.decrypt(options) end
 ---Restores an archive into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
----@param options {archive: backup.place, key: string|secret|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
+---@param options {archive: backup.place, key: string|secret|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.

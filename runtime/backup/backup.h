@@ -118,6 +118,8 @@ struct cl_backup_summary {
     double snapshot_seconds;                  /* how long the source's snapshot was held */
     uint64_t xmin_age;                        /* its xmin's greatest seen, in transactions; 0: not
                                                  watched */
+    uint64_t resumed_parts;                   /* of these, done by an earlier run */
+    uint64_t resumed_rows;                    /* same */
     char snapshot[64];                        /* the exported snapshot's name, "" without one */
     char *warnings[CL_BACKUP_WARNINGS_MAX];   /* n_warnings lines for the operator */
     size_t n_warnings;                        /* entries in use */

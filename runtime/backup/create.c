@@ -51,7 +51,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_archived *a = archivist->manifest->files[item].of;
     struct cl_data_file *file = archivist->manifest->files[item].file;
     struct cl_pg_source source = {0};
-    struct cl_checksum sum = {0};
+    struct cl_mark done = {0};
     const struct cl_lo_plan *objects = archivist->objects;
     if (item < objects->n_ranges) {
         return cl_lo_save(run, archivist->reader.conn, &objects->ranges[item], archivist->archive,
@@ -62,10 +62,10 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, &a->table, part->where,
                                 a->table.format, err) &&
-              cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, part, &sum, err);
+              cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, part, &done, err);
     cl_pg_source_close(&source);
     cl_file_sink_close(sink);
-    file->rows = sum.rows;
+    file->rows = done.sum.rows;
     if (ok) {
         uv_mutex_lock(&run->mutex);
         run->summary->stored_bytes += file->bytes;

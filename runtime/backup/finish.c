@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/embed.h"
+#include "base/fault.h"
 #include "crew.h"
 #include "target.h"
 
@@ -15,13 +16,13 @@ enum {
 };
 
 static bool named_command(PGconn *conn, const char *command, const char *schema, const char *name,
-                          struct cl_err *err)
+                          const struct cl_marks *marks, struct cl_err *err)
 {
     struct cl_buf sql;
     cl_buf_init(&sql, SQL_BYTES_MAX);
     cl_buf_adds(&sql, command);
     cl_sql_name(&sql, schema, name);
-    bool ok = cl_pg_exec(conn, cl_buf_str(&sql), err);
+    bool ok = cl_marks_run(marks, conn, "command", cl_buf_str(&sql), 0, cl_buf_str(&sql), err);
     cl_buf_fini(&sql);
     return ok || cl_err_context(err, "%s.%s", schema, name);
 }
@@ -29,9 +30,11 @@ static bool named_command(PGconn *conn, const char *command, const char *schema,
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
                        const char *schema_file, struct cl_err *err)
 {
+    const struct cl_script_run where = {
+        .watch = run->watch, .conn = target->link.conn, .marks = &run->marks, .name = "before"};
     if (!cl_script_load(&target->before, tools, run->watch, schema_file, CL_SECTION_PRE_DATA,
                         run->spec->leave, NULL, err) ||
-        !cl_script_run(&target->before, run->watch, target->link.conn, CL_TURN_MAIN, err)) {
+        !cl_script_run(&target->before, &where, CL_TURN_MAIN, err)) {
         return false;
     }
     if (target->before.n_logins > 0) {
@@ -43,8 +46,9 @@ bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struc
     return true;
 }
 
-static bool set_sequences(PGconn *conn, const struct cl_sequence *sequences, size_t n,
-                          struct cl_err *err)
+/* Marked, although it could be repeated: by then grants may bind us. */
+static bool set_sequences(PGconn *conn, struct cl_run *run, size_t first,
+                          const struct cl_sequence *sequences, size_t n, struct cl_err *err)
 {
     struct cl_buf sql;
     struct cl_buf name;
@@ -59,11 +63,11 @@ static bool set_sequences(PGconn *conn, const struct cl_sequence *sequences, siz
                     sequences[i].is_called ? "true" : "false");
         PQfreemem(literal);
     }
-    PGresult *r = cl_pg_query(conn, cl_buf_str(&sql), 0, NULL, err);
+    bool ok =
+        cl_marks_run(&run->marks, conn, "sequences", "", (int64_t)first, cl_buf_str(&sql), err);
     cl_buf_fini(&sql);
     cl_buf_fini(&name);
-    PQclear(r);
-    return r || cl_err_context(err, "setting sequences");
+    return ok || cl_err_context(err, "setting sequences");
 }
 
 struct validator {
@@ -127,7 +131,7 @@ static bool make_foreign_keys(PGconn *conn, struct cl_run *run, const struct cl_
         if (!cl_watch_check(run->watch, err)) {
             return false;
         }
-        if (!cl_pg_exec(conn, key->create, err)) {
+        if (!cl_marks_run(&run->marks, conn, "foreign key", "", key->oid, key->create, err)) {
             return cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema,
                                   key->table);
         }
@@ -152,7 +156,7 @@ static bool refresh(PGconn *conn, struct cl_run *run, const struct cl_finish *fi
         const char *name = finish->matviews[2 * i + 1];
         int slot = cl_work_begin(run->work, "%s.%s", schema, name);
         ok = cl_watch_check(run->watch, err) &&
-             named_command(conn, "REFRESH MATERIALIZED VIEW ", schema, name, err);
+             named_command(conn, "REFRESH MATERIALIZED VIEW ", schema, name, &run->marks, err);
         cl_work_end(run->work, slot);
     }
     return ok;
@@ -164,8 +168,9 @@ static bool analyze_rest(PGconn *conn, struct cl_run *run, struct cl_err *err)
     PGresult *r = cl_pg_query(conn, cl_embedded("runtime/backup/analyze.sql")->data, 0, NULL, err);
     bool ok = r != NULL;
     for (int i = 0; ok && i < PQntuples(r); i++) {
-        ok = cl_watch_check(run->watch, err) &&
-             named_command(conn, "ANALYZE ", PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err);
+        ok =
+            cl_watch_check(run->watch, err) && named_command(conn, "ANALYZE ", PQgetvalue(r, i, 0),
+                                                             PQgetvalue(r, i, 1), &run->marks, err);
     }
     PQclear(r);
     return ok;
@@ -178,20 +183,28 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
     struct cl_script script = {0};
     struct cl_script_except except = {.objects = (const uint32_t(*)[2])finish->after->objects,
                                       .n = finish->after->n_objects};
+    const struct cl_script_run before = {
+        .watch = run->watch, .conn = conn, .marks = &run->marks, .name = "before"};
+    const struct cl_script_run after = {
+        .watch = run->watch, .conn = conn, .marks = &run->marks, .name = "after"};
     bool ok = true;
     for (size_t i = 0; ok && i < finish->n_sequences; i += SEQUENCES_A_QUERY) {
         size_t left = finish->n_sequences - i;
-        ok = set_sequences(conn, &finish->sequences[i],
+        ok = set_sequences(conn, run, i, &finish->sequences[i],
                            left < SEQUENCES_A_QUERY ? left : SEQUENCES_A_QUERY, err);
     }
     ok = ok && make_foreign_keys(conn, run, finish->after, err) &&
          cl_script_load(&script, finish->tools, run->watch, finish->schema_file,
                         CL_SECTION_POST_DATA, run->spec->leave, &except, err) &&
-         cl_script_run(&script, run->watch, conn, CL_TURN_MAIN, err) &&
-         cl_script_run(&target->before, run->watch, conn, CL_TURN_PRIVILEGES, err) &&
-         cl_script_run(&script, run->watch, conn, CL_TURN_PRIVILEGES, err) &&
+         cl_script_run(&script, &after, CL_TURN_MAIN, err) &&
+         cl_script_run(&target->before, &before, CL_TURN_PRIVILEGES, err) &&
+         cl_script_run(&script, &after, CL_TURN_PRIVILEGES, err) &&
          refresh(conn, run, finish, err) && analyze_rest(conn, run, err) &&
-         cl_script_run(&script, run->watch, conn, CL_TURN_LAST, err);
+         cl_proof_check(finish->proof, run, err);
+    if (ok && cl_fault("copy_ending")) {
+        ok = cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_ending");
+    }
+    ok = ok && cl_script_run(&script, &after, CL_TURN_LAST, err);
     cl_script_fini(&script);
     return ok;
 }

@@ -1,6 +1,7 @@
 /* Large objects: what there is, and the verbs over one range. */
 #include "largeobject.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@ enum {
     RANGE_OBJECTS = 4000,    /* at most, in one range */
     RANGE_BYTES = 256 << 20, /* about, when there are many */
 };
+
+static const char mark_kind[] = "large objects";
 
 /* Ranges for n objects that take so many bytes on disk. */
 static uint64_t ranges_for(uint64_t objects, uint64_t bytes, int jobs)
@@ -158,21 +161,61 @@ static void count(struct cl_run *run, const struct cl_pipe *pipe, const struct c
     uv_mutex_unlock(&run->mutex);
 }
 
+/* Was the range copied by an earlier run? Then it counts as copied now. */
+static bool skip(struct cl_run *run, struct cl_mark *mark, uint64_t expect)
+{
+    if (!cl_marks_done(&run->marks, mark)) {
+        return false;
+    }
+    const struct cl_mask_tally tally = {.values = mark->seen,
+                                        .masked = mark->masked,
+                                        .shortened = mark->shortened,
+                                        .kept = mark->kept};
+    const struct cl_pipe pipe = {.bytes = mark->bytes};
+    const struct cl_lo_sum sum = {.contents = mark->sum,
+                                  .objects = strtoull(mark->note ? mark->note : "", NULL, 10)};
+    atomic_fetch_add(&run->progress->done, expect);
+    atomic_fetch_add(&run->progress->parts_done, 1);
+    count(run, &pipe, &sum, &tally);
+    return true;
+}
+
+/* The mark follows its range: without one that is copied again, as a whole. */
+static bool put_mark(struct cl_run *run, PGconn *target, struct cl_mark *mark,
+                     const struct cl_pipe *pipe, const struct cl_lo_sum *sum,
+                     const struct cl_mask_tally *tally, struct cl_err *err)
+{
+    char objects[24];
+    snprintf(objects, sizeof objects, "%" PRIu64, sum->objects);
+    mark->sum = sum->contents;
+    mark->bytes = pipe->bytes;
+    mark->seen = tally->values;
+    mark->masked = tally->masked;
+    mark->shortened = tally->shortened;
+    mark->kept = tally->kept;
+    mark->note = objects;
+    bool ok = cl_marks_put(&run->marks, target, mark, err);
+    mark->note = NULL;
+    return ok;
+}
+
 /* Into a server. */
 static bool write_objects(struct cl_run *run, struct cl_source *source, PGconn *target,
-                          uint64_t expect, struct cl_err *err)
+                          uint64_t expect, struct cl_mark *mark, struct cl_err *err)
 {
     struct cl_lo_sum sum = {0};
     struct cl_pipe pipe;
     struct cl_lo_sink_spec spec = {.mask = run->spec->mask,
                                    .target = target,
                                    .sum = run->spec->compare ? &sum.contents : NULL,
-                                   .leave = run->spec->leave};
+                                   .leave = run->spec->leave,
+                                   .replace = run->marks.resumed};
     struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
     bool ok = sink && cl_lo_pass(run, source, cl_lo_sink_base(sink), expect, &pipe, err);
     if (ok) {
         sum.objects = cl_lo_sink_objects(sink);
         count(run, &pipe, &sum, cl_lo_sink_tally(sink));
+        ok = put_mark(run, target, mark, &pipe, &sum, cl_lo_sink_tally(sink), err);
     }
     cl_lo_sink_close(sink);
     return ok;
@@ -181,8 +224,14 @@ static bool write_objects(struct cl_run *run, struct cl_source *source, PGconn *
 bool cl_lo_stream(struct cl_run *run, PGconn *source, PGconn *target,
                   const struct cl_lo_range *range, struct cl_err *err)
 {
+    char name[32];
+    struct cl_mark mark = {.kind = mark_kind, .name = name};
+    snprintf(name, sizeof name, "%u-%u", (unsigned)range->first, (unsigned)range->last);
+    if (skip(run, &mark, range->bytes)) {
+        return true;
+    }
     struct cl_lo_source *from = cl_lo_source_open(source, range, err);
-    bool ok = from && write_objects(run, cl_lo_source_base(from), target, range->bytes, err);
+    bool ok = from && write_objects(run, cl_lo_source_base(from), target, range->bytes, &mark, err);
     cl_lo_source_close(from);
     return ok;
 }
@@ -211,8 +260,13 @@ bool cl_lo_save(struct cl_run *run, PGconn *source, const struct cl_lo_range *ra
 bool cl_lo_load(struct cl_run *run, struct cl_archive *archive, const struct cl_data_file *file,
                 PGconn *target, struct cl_err *err)
 {
+    struct cl_mark mark = {.kind = mark_kind, .name = file->file};
+    if (skip(run, &mark, file->raw_bytes)) {
+        return true;
+    }
     struct cl_file_source *from = cl_file_source_open(archive, file, err);
-    bool ok = from && write_objects(run, cl_file_source_base(from), target, file->raw_bytes, err);
+    bool ok =
+        from && write_objects(run, cl_file_source_base(from), target, file->raw_bytes, &mark, err);
     cl_file_source_close(from);
     return ok;
 }

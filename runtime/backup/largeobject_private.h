@@ -42,6 +42,7 @@ struct cl_lo_sink_spec {
     PGconn *target;          /* borrowed; gets the objects, each batch in a transaction; or NULL */
     struct cl_checksum *sum; /* borrowed; their contents are added up here; or NULL */
     unsigned leave;          /* what does not go along, as in struct cl_backup_spec */
+    bool replace;            /* some of them may be there already, and go first */
 };
 
 struct cl_lo_sink;
@@ -55,7 +56,8 @@ const struct cl_mask_tally *cl_lo_sink_tally(const struct cl_lo_sink *sink);
 
 /* Writes objects into a server, many at a time. */
 struct cl_lo_writer;
-struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, struct cl_err *err);
+struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, bool replace,
+                                      struct cl_err *err);
 bool cl_lo_writer_put(struct cl_lo_writer *writer, const struct cl_lo_piece *piece,
                       struct cl_err *err);
 bool cl_lo_writer_finish(struct cl_lo_writer *writer, struct cl_err *err);

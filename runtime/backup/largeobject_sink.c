@@ -271,7 +271,7 @@ struct cl_lo_sink *cl_lo_sink_open(const struct cl_lo_sink_spec *spec, struct cl
     cl_buf_init(&sink->masked, MASKED_BYTES_MAX);
     bool ok = cl_rows_init(&sink->rows, CL_COPY_BINARY, CL_LO_FIELDS, err);
     if (ok && spec->target) {
-        sink->writer = cl_lo_writer_new(spec->target, spec->leave, err);
+        sink->writer = cl_lo_writer_new(spec->target, spec->leave, spec->replace, err);
         ok = sink->writer != NULL;
     }
     if (!ok) {

@@ -25,6 +25,7 @@ enum {
 struct cl_lo_writer {
     PGconn *conn;          /* borrowed; idle between calls */
     unsigned leave;        /* what does not go along */
+    bool replace;          /* some may be there already: a killed run made them */
     char *user;            /* whose objects are when nobody says otherwise */
     struct cl_buf oids;    /* of objects not yet made: a binary array, header included */
     struct cl_buf data;    /* their contents, same */
@@ -66,6 +67,21 @@ static void begin_batch(struct cl_lo_writer *w)
     w->bytes = 0;
 }
 
+/* Batches are no transaction with their range's mark: what was made of one not marked goes. */
+static bool remove_old(struct cl_lo_writer *w, struct cl_err *err)
+{
+    const char *values[] = {w->oids.data};
+    int lengths[] = {(int)w->oids.len};
+    int formats[] = {1};
+    PGresult *r = PQexecParams(w->conn,
+                               "SELECT count(lo_unlink(oid)) FROM pg_largeobject_metadata "
+                               "WHERE oid = ANY ($1::oid[])",
+                               1, NULL, values, lengths, formats, 0);
+    bool ok = PQresultStatus(r) == PGRES_TUPLES_OK || cl_pg_fail(err, w->conn, r);
+    PQclear(r);
+    return ok;
+}
+
 /* Makes the objects collected; the server must count as we do. */
 static bool make(struct cl_lo_writer *w, struct cl_err *err)
 {
@@ -83,6 +99,9 @@ static bool make(struct cl_lo_writer *w, struct cl_err *err)
     const char *values[] = {w->oids.data, w->data.data};
     int lengths[] = {(int)w->oids.len, (int)w->data.len};
     int formats[] = {1, 1};
+    if (w->replace && !remove_old(w, err)) {
+        return false;
+    }
     PGresult *r = PQexecParams(w->conn, sql, 2, NULL, values, lengths, formats, 0);
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK || cl_pg_fail(err, w->conn, r);
     if (ok && (strtoull(PQgetvalue(r, 0, 0), NULL, 10) != w->n ||
@@ -216,7 +235,8 @@ bool cl_lo_writer_finish(struct cl_lo_writer *w, struct cl_err *err)
     return check_size(w, err) && make(w, err) && remark(w, err);
 }
 
-struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, struct cl_err *err)
+struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, bool replace,
+                                      struct cl_err *err)
 {
     struct cl_lo_writer *w = calloc(1, sizeof *w);
     if (!w) {
@@ -225,6 +245,7 @@ struct cl_lo_writer *cl_lo_writer_new(PGconn *conn, unsigned leave, struct cl_er
     }
     w->conn = conn;
     w->leave = leave;
+    w->replace = replace;
     cl_buf_init(&w->oids, BUF_BYTES_MAX);
     cl_buf_init(&w->data, BUF_BYTES_MAX);
     cl_buf_init(&w->remarks, BUF_BYTES_MAX);

@@ -174,6 +174,10 @@ static bool load_part(struct worker *worker, const struct cl_part *part, struct 
 {
     const struct cl_load *load = worker->plan->load;
     struct cl_checksum sum;
+    if (cl_target_loaded(load->run, &load->tables[part->table], part, &sum)) {
+        cl_proof_add(load->proof, part->table, &sum);
+        return true;
+    }
     struct cl_source *source = load->feed->open(worker->reader, part, err);
     bool ok = source && cl_target_load(load->run, worker->writer.conn, source,
                                        &load->tables[part->table], part, &sum, err);
@@ -203,7 +207,11 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
                         struct cl_err *err)
 {
     struct cl_buf sql;
-    unsigned leave = worker->plan->load->run->spec->leave;
+    struct cl_buf name;
+    const struct cl_run *run = worker->plan->load->run;
+    unsigned leave = run->spec->leave;
+    cl_buf_init(&name, CL_MARK_NAME_MAX);
+    cl_sql_name(&name, index->schema, index->name);
     cl_buf_init(&sql, SQL_BYTES_MAX);
     cl_buf_adds(&sql, alone ? "RESET max_parallel_maintenance_workers; "
                             : "SET max_parallel_maintenance_workers = 0; ");
@@ -216,8 +224,10 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
     }
     cl_buf_adds(&sql, index->create);
     int slot = show_index(worker, index);
-    bool ok = cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err);
-    cl_work_end(worker->plan->load->run->work, slot);
+    bool ok = cl_marks_run(&run->marks, worker->writer.conn, "index", cl_buf_str(&name), 0,
+                           cl_buf_str(&sql), err);
+    cl_work_end(run->work, slot);
+    cl_buf_fini(&name);
     cl_buf_fini(&sql);
     return (ok || cl_err_context(err, "index %s.%s", index->schema, index->name)) &&
            (!cl_fault("copy_index") ||
@@ -225,7 +235,7 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
 }
 
 /* The constraints need a lock on the table which no index build may hold. */
-static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
+static bool take_over(struct worker *worker, size_t item, struct cl_err *err)
 {
     const struct plan *plan = worker->plan;
     const struct cl_table *table = &plan->load->tables[item];
@@ -246,6 +256,26 @@ static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
                 cl_run_blame(table, err));
     cl_work_end(work, slot);
     cl_buf_fini(&sql);
+    return ok;
+}
+
+/* With its mark where marks are kept. */
+static bool end_table(struct worker *worker, size_t item, struct cl_err *err)
+{
+    const struct cl_marks *marks = &worker->plan->load->run->marks;
+    const struct cl_table *table = &worker->plan->load->tables[item];
+    PGconn *conn = worker->writer.conn;
+    struct cl_buf name;
+    if (!marks->used) {
+        return take_over(worker, item, err);
+    }
+    cl_buf_init(&name, CL_MARK_NAME_MAX);
+    cl_sql_name(&name, table->schema, table->name);
+    struct cl_mark mark = {.kind = "table", .name = cl_buf_str(&name)};
+    bool ok = cl_marks_done(marks, &mark) ||
+              (cl_pg_exec(conn, "BEGIN", err) && take_over(worker, item, err) &&
+               cl_marks_put(marks, conn, &mark, err) && cl_pg_exec(conn, "COMMIT", err));
+    cl_buf_fini(&name);
     return ok;
 }
 
@@ -287,7 +317,9 @@ static void worker_main(void *arg)
     while (ok && next(worker.plan, &what, &item, &alone)) {
         switch (what) {
         case WORK_OBJECTS:
-            ok = load->feed->objects(worker.reader, item, worker.writer.conn, &err);
+            ok = load->feed->objects(worker.reader, item, worker.writer.conn, &err) &&
+                 (!cl_fault("copy_objects") ||
+                  cl_fail(&err, CL_TRANSIENT, "E_FAULT", "fault point copy_objects"));
             break;
         case WORK_PART:
             ok = load_part(&worker, &load->parts->part[item], &err);

@@ -154,8 +154,11 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
                            .dismiss = dismiss,
                            .objects = load_objects};
     bool ok = which || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-    ok = ok && cl_catalog_load(catalog, target->link.conn, err) &&
-         cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) &&
+    ok = ok && cl_catalog_load(catalog, target->link.conn, err);
+    for (size_t i = 0; ok && i < catalog->n_tables; i++) { /* not of the archive: our own marks */
+        catalog->tables[i].excluded = strcmp(catalog->tables[i].schema, CL_MARKS_SCHEMA) == 0;
+    }
+    ok = ok && cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) &&
          cl_plan_archived(plan, manifest, catalog, err) &&
          list_parts(run, &parts, which, manifest, plan, catalog, err);
     if (ok) {
@@ -198,6 +201,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     char *schema = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               cl_archive_open(&archive, &manifest, spec, job, err) &&
+              cl_run_identify(&run, archive.checksum, err) &&
               (schema || (folder && cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory"))) &&
               check_archive(&archive, &manifest, schema, err) &&
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
@@ -213,8 +217,9 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
                                .n_sequences = manifest.n_sequences,
                                .matviews = manifest.matviews,
                                .n_matviews = manifest.n_matviews,
-                               .after = &manifest.after};
-    ok = ok && cl_target_finish(&target, &run, &finish, err) && cl_proof_check(&proof, &run, err);
+                               .after = &manifest.after,
+                               .proof = &proof};
+    ok = ok && cl_target_finish(&target, &run, &finish, err);
     cl_proof_end(&proof);
     cl_target_close(&target);
     cl_plan_fini(&plan);

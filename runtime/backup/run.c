@@ -100,6 +100,7 @@ bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err)
     cl_watch_end(run->watch);
     cl_limits_fini(&run->limits);
     uv_mutex_destroy(&run->mutex);
+    cl_marks_fini(&run->marks);
     if (ok) {
         cl_hold_end(&run->hold);
     } else {
@@ -131,27 +132,30 @@ static void hash_string(struct cl_sha256_stream *hash, const char *s)
     cl_sha256_add(hash, s, strlen(s) + 1); /* with its NUL: "a","b" is not "ab" */
 }
 
-/* Everything that decides what the copy will be, and nothing else. */
-static bool hash_options(struct cl_run *run, struct cl_err *err)
+bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err)
 {
     const struct cl_backup_spec *spec = run->spec;
-    char number[16];
     uint8_t digest[CL_SHA256_BYTES];
+    char leave[24];
     struct cl_sha256_stream *hash = cl_sha256_new();
     if (!hash) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
+    /* everything that decides what the copy will be, and nothing else */
+    snprintf(leave, sizeof leave, "%u", spec->leave);
     hash_string(hash, RESUME_FORMAT);
-    hash_string(hash, spec->archive ? spec->archive : "");
+    hash_string(hash, spec->source ? "server" : "archive");
+    hash_string(hash, spec->target ? "server" : "archive");
+    hash_string(hash, leave);
+    hash_string(hash, spec->compare ? "compared" : "");
     hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
-    snprintf(number, sizeof number, "%u", spec->leave);
-    hash_string(hash, number);
     for (size_t i = 0; i < spec->n_exclude; i++) {
         hash_string(hash, spec->exclude[i]);
     }
     cl_sha256_end(hash, digest);
     cl_sha256_free(hash);
     cl_hex(digest, sizeof digest, run->options);
+    snprintf(run->token, sizeof run->token, "%s", archive ? archive : "");
     return true;
 }
 
@@ -161,10 +165,11 @@ bool cl_run_open_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     if (!spec->resume) {
         return cl_keeper_open(keeper, run->watch, "source", spec->source, err);
     }
-    if (!hash_options(run, err) ||
+    if (!cl_run_identify(run, NULL, err) ||
         !cl_hold_open(&run->hold, keeper, run->watch, spec, run->options, err)) {
         return false;
     }
+    snprintf(run->token, sizeof run->token, "%s", run->hold.holding.token);
     if (run->hold.holding.before[0]) {
         cl_run_warn(run, "the snapshot of copy '%s' was lost (%s): its data were started over",
                     spec->resume, run->hold.holding.before);
@@ -187,11 +192,25 @@ static bool within_reach(const struct cl_catalog *catalog, struct cl_err *err)
     return true;
 }
 
+/* A half copy has tables without their rows: nothing would say so in a copy of it. */
+static bool finished(PGconn *conn, struct cl_err *err)
+{
+    char *marked =
+        cl_pg_value(conn, "SELECT to_regnamespace('" CL_MARKS_SCHEMA "') IS NOT NULL", err);
+    bool ok = marked && marked[0] == 'f';
+    if (marked && !ok) {
+        cl_fail(err, CL_CONFLICT, "E_UNFINISHED",
+                "the source is itself an unfinished copy: it has the schema " CL_MARKS_SCHEMA);
+    }
+    free(marked);
+    return ok;
+}
+
 bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_catalog *catalog,
                         struct cl_err *err)
 {
     PGconn *conn = keeper->link.conn;
-    if (!cl_catalog_load(catalog, conn, err) ||
+    if (!finished(conn, err) || !cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
         !within_reach(catalog, err) || !cl_keeper_lock(keeper, catalog, err) ||
         !cl_catalog_sequences(catalog, conn, err) || !cl_catalog_matviews(catalog, conn, err)) {
@@ -232,19 +251,29 @@ bool cl_run_blame(const struct cl_table *table, struct cl_err *err)
     return false;
 }
 
-static void add_up(struct cl_run *run, const struct cl_pipe *pipe)
+static void add_up(struct cl_run *run, const struct cl_mark *done)
 {
     uv_mutex_lock(&run->mutex);
-    run->summary->rows += pipe->rows;
-    run->summary->bytes += pipe->bytes;
-    if (pipe->transform) {
-        const struct cl_mask_tally *t = &pipe->transform->tally;
-        run->summary->tally.values += t->values;
-        run->summary->tally.masked += t->masked;
-        run->summary->tally.shortened += t->shortened;
-        run->summary->tally.kept += t->kept;
-    }
+    run->summary->rows += done->sum.rows;
+    run->summary->bytes += done->bytes;
+    run->summary->tally.values += done->seen;
+    run->summary->tally.masked += done->masked;
+    run->summary->tally.shortened += done->shortened;
+    run->summary->tally.kept += done->kept;
     uv_mutex_unlock(&run->mutex);
+    atomic_fetch_add(&run->progress->parts_done, 1);
+}
+
+void cl_run_skip_part(struct cl_run *run, const struct cl_mark *done, uint64_t share)
+{
+    add_up(run, done);
+    uv_mutex_lock(&run->mutex);
+    run->summary->resumed_parts++;
+    run->summary->resumed_rows += done->sum.rows;
+    uv_mutex_unlock(&run->mutex);
+    atomic_fetch_add(&run->progress->done, share);
+    atomic_fetch_add(&run->progress->rows, done->sum.rows);
+    atomic_fetch_add(&run->progress->bytes, done->bytes);
 }
 
 int cl_run_show_part(struct cl_run *run, const struct cl_table *table, const struct cl_part *part)
@@ -255,11 +284,12 @@ int cl_run_show_part(struct cl_run *run, const struct cl_table *table, const str
 }
 
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
-                 const struct cl_table *table, const struct cl_part *part, struct cl_checksum *sum,
+                 const struct cl_table *table, const struct cl_part *part, struct cl_mark *done,
                  struct cl_err *err)
 {
     struct cl_transform transform = {0};
     struct cl_checksum passed = {0};
+    struct cl_mark counts = {0};
     const struct cl_mask *mask = table->text_like ? run->spec->mask : NULL;
     struct cl_pipe pipe = {.source = source,
                            .sink = sink,
@@ -271,7 +301,7 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     bool ok = true;
     cl_work_phase(run->work, "rows");
     int slot = cl_run_show_part(run, table, part);
-    if (sum && run->spec->compare) {
+    if (done && run->spec->compare) {
         pipe.sum = &passed;
         pipe.by_field = mask && cl_checksum_normalises(table->columns, table->n_columns);
     }
@@ -281,12 +311,16 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     }
     ok = ok && cl_pipe_run(&pipe, err);
     if (ok) {
-        add_up(run, &pipe);
-        atomic_fetch_add(&run->progress->parts_done, 1);
-        if (sum) {
-            *sum = passed;
-            sum->rows = pipe.rows;
-        }
+        const struct cl_mask_tally *tally = &transform.tally;
+        done = done ? done : &counts;
+        done->sum = passed;
+        done->sum.rows = pipe.rows;
+        done->bytes = pipe.bytes;
+        done->seen = tally->values;
+        done->masked = tally->masked;
+        done->shortened = tally->shortened;
+        done->kept = tally->kept;
+        add_up(run, done);
     } else {
         cl_run_blame(table, err);
     }

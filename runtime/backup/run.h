@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "keeper.h"
 #include "limits.h"
+#include "marks.h"
 #include "part.h"
 #include "pipe.h"
 #include "poller.h"
@@ -42,6 +43,8 @@ struct cl_run {
     int jobs;                          /* spec's, within its bounds */
     struct cl_hold hold;               /* the snapshot that outlives us, when spec names the copy */
     char options[65];                  /* hash of what a copy must not change when it is resumed */
+    char token[65];                    /* of what its rows come from; same */
+    struct cl_marks marks;             /* of what is done in the target, when spec names the copy */
 };
 
 /* False with *err; cl_run_end() is due either way. */
@@ -77,14 +80,21 @@ void cl_run_release(struct cl_run *run);
 double cl_run_snapshot_seconds(const struct cl_run *run);
 
 /* Copies one part of a table from source to sink, masked when the run has a mask and the table
- * text. *sum (may be NULL) gets the rows that passed, and, for a run that compares, the sums of
- * what became of them. */
+ * text. The counts of *done (may be NULL) are filled, and for a run that compares the sums of what
+ * became of the rows. */
 bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *sink,
-                 const struct cl_table *table, const struct cl_part *part, struct cl_checksum *sum,
+                 const struct cl_table *table, const struct cl_part *part, struct cl_mark *done,
                  struct cl_err *err);
+
+/* Counts a part that an earlier run has done as if it were ours. */
+void cl_run_skip_part(struct cl_run *run, const struct cl_mark *done, uint64_t share);
 
 /* Shows the table, or what of it, as an object in work; for cl_work_end(). */
 int cl_run_show_part(struct cl_run *run, const struct cl_table *table, const struct cl_part *part);
+
+/* The hash of the options into run->options, and what the rows come from: the source's snapshot, or
+ * an archive by its checksum. */
+bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err);
 
 /* Puts "schema.table" in front of the message unless it names the table already. Returns false. */
 bool cl_run_blame(const struct cl_table *table, struct cl_err *err);

@@ -16,6 +16,7 @@
 #include "backup.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "marks.h"
 #include "tools.h"
 #include "watch.h"
 
@@ -62,9 +63,18 @@ bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, stru
                     const struct cl_script_except *except, struct cl_err *err);
 void cl_script_fini(struct cl_script *script);
 
+/* Where a script is run. All borrowed. */
+struct cl_script_run {
+    struct cl_watch *watch;       /* asked before each entry */
+    PGconn *conn;                 /* the target's */
+    const struct cl_marks *marks; /* what an earlier run has done is not done again */
+    const char *name;             /* of the script, in marks */
+};
+
 /* Runs the entries of one turn, in transactions of a bounded number of them. On failure the open
- * transaction is rolled back and *err names the object. */
-bool cl_script_run(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
+ * transaction is rolled back and *err names the object. The last turn is one transaction, in which
+ * the marks go, too. */
+bool cl_script_run(const struct cl_script *script, const struct cl_script_run *run,
                    enum cl_script_turn turn, struct cl_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "loop/child.h"
 #include "pg/session.h"
 #include "schema.h"
@@ -256,25 +257,42 @@ void cl_script_fini(struct cl_script *script)
     memset(script, 0, sizeof *script);
 }
 
-static bool run_batch(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
-                      size_t from, size_t to, struct cl_err *err)
+/* Entries [from, to) in one transaction; ends: the marks go with it. */
+static bool run_batch(const struct cl_script *script, const struct cl_script_run *run, size_t from,
+                      size_t to, bool ends, struct cl_err *err)
 {
+    PGconn *conn = run->conn;
+    const char *label = from < to ? script->entries[from].label : "";
+    struct cl_mark mark = {.kind = "schema", .name = run->name, .number = (int64_t)from};
+    if (cl_marks_done(run->marks, &mark)) {
+        /* the same snapshot gives the same script, or else this is no copy of it */
+        return (mark.note && strcmp(mark.note, label) == 0) ||
+               cl_fail(err, CL_CONFLICT, "E_SNAPSHOT_LOST",
+                       "the copy cannot go on: its schema is not what it was (%s, before %s): drop "
+                       "the target database, make it anew and start over",
+                       label, mark.note ? mark.note : "nothing");
+    }
+    mark.note = label;
     if (!cl_pg_exec(conn, "BEGIN", err)) {
         return false;
     }
-    for (size_t i = from; i < to; i++) {
+    bool ok = !ends || cl_marks_drop(run->marks, conn, err);
+    for (size_t i = from; ok && i < to; i++) {
         const struct cl_script_entry *entry = &script->entries[i];
-        if (!cl_watch_check(watch, err) || !cl_pg_exec(conn, entry->sql, err)) {
-            cl_err_context(err, "restoring %s", entry->label);
-            cl_pg_exec(conn, "ROLLBACK", NULL); /* the failure to tell is the first one */
-            return false;
-        }
+        ok = (cl_watch_check(run->watch, err) && cl_pg_exec(conn, entry->sql, err)) ||
+             cl_err_context(err, "restoring %s", entry->label);
     }
-    return cl_pg_exec(conn, "COMMIT", err) ||
-           cl_err_context(err, "restoring %s", script->entries[to - 1].label);
+    if (!ok || (!ends && !cl_marks_put(run->marks, conn, &mark, err))) {
+        cl_pg_exec(conn, "ROLLBACK", NULL); /* the failure to tell is the first one */
+        return false;
+    }
+    return (cl_pg_exec(conn, "COMMIT", err) ||
+            cl_err_context(err, "restoring %s", to > from ? script->entries[to - 1].label : "")) &&
+           (!cl_fault("copy_schema") ||
+            cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_schema"));
 }
 
-bool cl_script_run(const struct cl_script *script, struct cl_watch *watch, PGconn *conn,
+bool cl_script_run(const struct cl_script *script, const struct cl_script_run *run,
                    enum cl_script_turn turn, struct cl_err *err)
 {
     size_t from = 0;
@@ -284,15 +302,19 @@ bool cl_script_run(const struct cl_script *script, struct cl_watch *watch, PGcon
     }
     for (end = from; end < script->n_entries && script->entries[end].turn == turn; end++) {
     }
-    if (from == end) {
-        return true;
+    if (from < end) {
+        /* the text is cut by NULs: the preamble ends at the first */
+        if (!cl_pg_exec(run->conn, script->text.data, err)) {
+            return cl_err_context(err, "restoring the schema");
+        }
     }
-    /* the text is cut by NULs: the preamble ends at the first */
-    bool ok =
-        cl_pg_exec(conn, script->text.data, err) || cl_err_context(err, "restoring the schema");
+    if (turn == CL_TURN_LAST) { /* all at once: nothing may come after the marks are gone */
+        return (from == end && !run->marks->used) || run_batch(script, run, from, end, true, err);
+    }
+    bool ok = true;
     while (ok && from < end) {
         size_t to = from + ENTRIES_A_TRANSACTION < end ? from + ENTRIES_A_TRANSACTION : end;
-        ok = run_batch(script, watch, conn, from, to, err);
+        ok = run_batch(script, run, from, to, false, err);
         from = to;
     }
     return ok;

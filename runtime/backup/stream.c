@@ -72,7 +72,7 @@ static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *
                         &reader->feed->objects->ranges[item], err);
 }
 
-static bool load_rows(struct cl_run *run, struct cl_keeper *keeper,
+static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_keeper *keeper,
                       const struct cl_catalog *catalog, const struct cl_after *after,
                       struct cl_proof *proof, struct cl_err *err)
 {
@@ -93,8 +93,13 @@ static bool load_rows(struct cl_run *run, struct cl_keeper *keeper,
                            .after = after,
                            .feed = &feed,
                            .proof = proof};
-    bool ok = cl_parts_plan(&parts, catalog->tables, catalog->n_tables, false, run->jobs,
-                            run->spec->part_bytes, keeper->link.conn, err);
+    bool known = false;
+    bool ok =
+        cl_marks_get_cuts(&run->marks, catalog->tables, catalog->n_tables, &parts, &known, err);
+    ok = ok && (known ||
+                (cl_parts_plan(&parts, catalog->tables, catalog->n_tables, false, run->jobs,
+                               run->spec->part_bytes, keeper->link.conn, err) &&
+                 cl_marks_put_cuts(&run->marks, target->link.conn, catalog->tables, &parts, err)));
     atomic_store(&run->progress->parts_total, parts.n);
     ok = ok && cl_run_read_objects(run, keeper, &objects, err);
     load.n_objects = objects.n_ranges;
@@ -106,7 +111,7 @@ static bool load_rows(struct cl_run *run, struct cl_keeper *keeper,
 
 static bool finish(struct cl_target *target, struct cl_run *run, const struct cl_catalog *catalog,
                    const struct cl_after *after, const struct cl_tools *tools,
-                   const char *schema_file, struct cl_err *err)
+                   const char *schema_file, struct cl_proof *proof, struct cl_err *err)
 {
     size_t n = (size_t)PQntuples(catalog->matviews);
     const char **matviews = calloc(2 * n + 1, sizeof *matviews);
@@ -122,7 +127,8 @@ static bool finish(struct cl_target *target, struct cl_run *run, const struct cl
                              .n_sequences = catalog->n_sequences,
                              .matviews = matviews,
                              .n_matviews = n,
-                             .after = after};
+                             .after = after,
+                             .proof = proof};
     bool ok = cl_target_finish(target, run, &what, err);
     free(matviews);
     return ok;
@@ -153,11 +159,12 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     }
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
          cl_target_prepare(&target, &run, &tools, schema, err) &&
-         load_rows(&run, &keeper, &catalog, &after, &proof, err);
-    cl_run_release(&run);
+         load_rows(&run, &target, &keeper, &catalog, &after, &proof, err);
+    if (!spec->resume) { /* else it is held to the end */
+        cl_run_release(&run);
+    }
     cl_keeper_close(&keeper); /* the source is not needed any more */
-    ok = ok && finish(&target, &run, &catalog, &after, &tools, schema, err) &&
-         cl_proof_check(&proof, &run, err);
+    ok = ok && finish(&target, &run, &catalog, &after, &tools, schema, &proof, err);
     cl_proof_end(&proof);
     cl_target_close(&target);
     cl_run_scratch_end(scratch);

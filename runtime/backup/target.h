@@ -4,6 +4,7 @@
 
 #include "after.h"
 #include "part.h"
+#include "proof.h"
 #include "run.h"
 
 struct cl_target {
@@ -24,6 +25,10 @@ bool cl_target_load(struct cl_run *run, PGconn *conn, struct cl_source *source,
                     const struct cl_table *table, const struct cl_part *part,
                     struct cl_checksum *sum, struct cl_err *err);
 
+/* Did an earlier run load that part? It is then counted as loaded. */
+bool cl_target_loaded(struct cl_run *run, const struct cl_table *table, const struct cl_part *part,
+                      struct cl_checksum *sum);
+
 /* A worker's session for that. */
 bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err);
 
@@ -36,14 +41,15 @@ struct cl_finish {
     const char *const *matviews;         /* n_matviews pairs: schema, name; in refresh order */
     size_t n_matviews;                   /* pairs in matviews */
     const struct cl_after *after;        /* indexes are built; its foreign keys are made here */
+    struct cl_proof *proof;              /* what came of the rows */
 };
 
 /* The schema before the rows. */
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
                        const char *schema_file, struct cl_err *err);
 
-/* Sequences, foreign keys, the rest of the schema, materialised views, statistics, and last of all
- * event triggers. */
+/* Sequences, foreign keys, the rest of the schema, materialised views, statistics, the proof, and
+ * last of all, in one transaction, event triggers and the end of the marks. */
 bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct cl_finish *finish,
                       struct cl_err *err);
 

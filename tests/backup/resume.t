@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A copy that was killed goes on where it stopped, while the source's snapshot lives; when that is lost
 # it says so and starts over. The snapshot is kept by a process of its own, which never stays for good.
-# deadline_s: 600
+# deadline_s: 900
 # shellcheck disable=SC2317 # functions are called through ok
 set -u
 
@@ -48,6 +48,9 @@ nothing_left() { # neither process nor session nor file
 source_dsn="$TEST_DSN dbname=resume_source"
 sql "$TEST_DSN" -c 'DROP DATABASE IF EXISTS resume_source' -c 'CREATE DATABASE resume_source' 2>/dev/null
 sql "$source_dsn" -f "$root/tests/bindings/backup.sql" >/dev/null || exit 1
+
+sql "$source_dsn" -c "SELECT count(lo_from_bytea(70000 + i, convert_to(repeat('object ' || i || ' ', 30000), 'UTF8')))
+    FROM generate_series(1, 16) i" -c "COMMENT ON LARGE OBJECT 70001 IS 'the first'" >/dev/null
 
 fresh() { fresh_on "$TEST_DSN" "$1"; }
 stream() { # TARGET KEY...: with what else the verb takes
@@ -147,6 +150,123 @@ verb forget key=waiting >/dev/null
 mkdir -p "$tmp/open" && chmod 777 "$tmp/open"
 said=$(CLONER_STATE=$tmp/open stream "$(fresh resume_keeper)" kept)
 ok "a state folder that others can write to is refused" says '"class":"permission","code":"E_STATE_FOLDER"' "$said"
+
+# ---------------------------------------------------------------- going on
+
+# Parts are loaded by several workers: rows come in any order, so text is compared sorted.
+sorted_dump() { dump "$1" | LC_ALL=C sort; }
+sorted_dump "$source_dsn" >"$tmp/source.sorted"
+same_sorted() { diff "$tmp/source.sorted" <(sorted_dump "$1"); }
+marks() { sql "$1" -c "SELECT count(*) FROM cloner_unfinished_copy.mark WHERE kind = '$2'"; }
+unmarked() { [ "$(sql "$1" -c "SELECT to_regnamespace('cloner_unfinished_copy') IS NULL")" = t ]; }
+copies() { grep -o 'COPY .* TO STDOUT.*' "$TEST_PG_DIR/log" | tail -n "+$((logged + 1))"; }
+start_log() { logged=$(grep -c 'COPY .* TO STDOUT' "$TEST_PG_DIR/log"); }
+repeated() { copies | LC_ALL=C sort | uniq -d; }
+sql "$TEST_DSN" -c "ALTER DATABASE resume_source SET log_statement = 'all'"
+small='part_bytes=65536' # the largest table then comes in 14 parts
+
+for point in copy_schema:1 copy_batch:9 copy_batch:18 copy_objects:2 copy_part:1 copy_part:5 copy_index:2 copy_schema:2 copy_ending:1; do
+    target=$(fresh resume_stream)
+    start_log
+    ok "killed at $point" killed $point "$target" going jobs=1 $small
+    parts=$(marks "$target" part)
+    said=$(stream "$target" going jobs=1 $small)
+    ok "it goes on behind its $parts parts" says "\"resumed_parts\":$parts,.*\"rows\":4059,.*\"warnings\":\\[\\]" "$said"
+    # killed between two batches, the part in work is gone
+    ok "no part that was done is read twice" test "$(repeated | wc -l)" -le "$([[ $point = copy_batch:* ]] && echo 1 || echo 0)"
+    ok "the copy is the source" same_sorted "$target"
+    ok "without a mark" unmarked "$target"
+done
+ok "which left nothing behind" nothing_left
+
+target=$(fresh resume_stream)
+start_log
+for point in copy_batch:4 copy_part:3 copy_part:4 copy_index:1 copy_index:3 copy_ending:1; do
+    killed $point "$target" often jobs=4 $small mask_domain=sink.test compare=yes >/dev/null || echo "# not killed at $point"
+done
+parts=$(marks "$target" part)
+said=$(stream "$target" often jobs=4 $small mask_domain=sink.test compare=yes)
+ok "killed six times, with four workers, it goes on" says "\"resumed_parts\":$parts,.*\"rows\":4059" "$said"
+ok "and counts what was masked each time" says '"large_objects":16,.*"masked":14[0-9]{3},' "$said"
+ok "what was read before is proved with the rest" says '"compared":14,' "$said"
+ok "few parts were read twice" test "$(repeated | wc -l)" -le 8
+said=$(verb compare source="$source_dsn" target="$target" mask_domain=sink.test)
+ok "it is the masked source" says '"equal":true' "$said"
+ok "without a mark" unmarked "$target"
+
+random_kills() { # VERB JOBS KEY=VALUE...: kills it again and again, each time later; until it succeeds
+    local kind=$1 jobs=$2 run code wait
+    shift 2
+    for wait in 0.15 0.2 0.22 0.25 0.27 0.3 0.35 0.4 0.5 0.7 1 2 60; do
+        timeout -s KILL "$wait" "$CLONER" "$root/tests/backup/verb.lua" verb="$kind" jobs="$jobs" "$@" >"$tmp/random" 2>&1
+        code=$?
+        [ "$code" -eq 137 ] || break
+    done
+    cat "$tmp/random"
+    [ "$code" -eq 0 ] && grep -q '"rows":4059' "$tmp/random"
+}
+for jobs in 1 4; do
+    target=$(fresh resume_stream)
+    ok "killed at any moment, $jobs jobs" random_kills stream $jobs source="$source_dsn" target="$target" resume=random $small
+    ok "it ends as the source" same_sorted "$target"
+    ok "without a mark" unmarked "$target"
+done
+
+# ---------------------------------------------------------------- an archive
+
+archive=$tmp/archive
+verb create source="$source_dsn" to="$archive" $small >/dev/null
+for point in copy_schema:1 copy_batch:9 copy_objects:2 copy_part:5 copy_ending:1; do
+    target=$(fresh resume_restore)
+    CLONER_FAULT=$point verb restore archive="$archive" target="$target" resume=archived jobs=2 >/dev/null 2>&1
+    parts=$(marks "$target" part)
+    said=$(verb restore archive="$archive" target="$target" resume=archived jobs=2)
+    ok "restore killed at $point goes on behind $parts parts" says "\"resumed_parts\":$parts,.*\"rows\":4059" "$said"
+    ok "the copy is the source" same_sorted "$target"
+    ok "without a mark" unmarked "$target"
+done
+target=$(fresh resume_restore)
+ok "killed at any moment" random_kills restore 4 archive="$archive" target="$target" resume=random
+ok "it ends as the source" same_sorted "$target"
+
+# ---------------------------------------------------------------- what cannot go on
+
+target=$(fresh resume_lost)
+killed copy_part:5 "$target" lost jobs=1 $small >/dev/null
+kill -KILL "$(keepers)"
+within 20 no_keeper
+said=$(stream "$target" lost jobs=1 $small)
+ok "a half copy of a lost snapshot is refused" says '"class":"conflict","code":"E_SNAPSHOT_LOST".*was killed.*drop the target' "$said"
+said=$(stream "$(fresh resume_lost)" lost jobs=1 $small)
+ok "made anew it begins again and says so" says '"resumed_parts":0.*"warnings":\["the snapshot of copy .lost. was lost' "$said"
+ok "with the new snapshot" nothing_left
+
+target=$(fresh resume_lost)
+killed copy_part:5 "$target" mine jobs=1 $small >/dev/null
+said=$(stream "$target" other)
+ok "another copy does not go on with it" says '"code":"E_NOT_EMPTY".*unfinished copy, .mine.' "$said"
+said=$(verb stream source="$source_dsn" target="$target")
+ok "nor does one without a name" says '"code":"E_NOT_EMPTY".*unfinished copy, .mine.' "$said"
+said=$(stream "$target" mine mask_domain=sink.test $small)
+ok "nor one with another mask" says '"code":"E_SNAPSHOT_LOST".*other options' "$said"
+said=$(verb create source="$target" to="$tmp/half")
+ok "a half copy is no source" says '"code":"E_UNFINISHED"' "$said"
+for key in mine other; do verb forget key=$key >/dev/null; done
+
+busy() { # a second process at the same target, and at the same name
+    local target run said
+    target=$(fresh resume_busy)
+    sql "$target" -c 'SELECT pg_advisory_lock(1668050798, 1)' -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
+    run=$!
+    within 20 test_locked || return 1
+    said=$(stream "$target" busy)
+    kill "$run"
+    says '"class":"conflict","code":"E_TARGET_BUSY"' "$said"
+}
+test_locked() { [ "$(sql "$TEST_DSN" -c "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1")" -ge 1 ]; }
+ok "a target that somebody fills is refused" busy
+verb forget key=busy >/dev/null
+
 ok "nothing is left at the end" nothing_left
 
 finish
