@@ -95,11 +95,12 @@ function M.written(before, after)
   return found
 end
 
---- The same since an image's scan: what was written to the image before its files were copied, too.
-function M.since_image(image, mark)
-  local found, why = M.written(image.mark, mark)
-  for _, kind in ipairs(found and image.suspects and { "whole", "newer" } or {}) do
-    for _, name in ipairs(image.suspects[kind]) do
+--- The same since a scan: what was written to an image before its files were copied, too.
+---@param base table {mark, suspects = the written() of the image, or nil}
+function M.since(base, mark)
+  local found, why = M.written(base.mark, mark)
+  for _, kind in ipairs(found and base.suspects and { "whole", "newer" } or {}) do
+    for _, name in ipairs(base.suspects[kind]) do
       if not found.by_name[name] then
         found[kind][#found[kind] + 1], found.tables[#found.tables + 1] = name, name
         found.by_name[name] = true
@@ -154,11 +155,16 @@ end
 --- Reads what was written: tables from end to end, of others the rows that are new.
 ---@param spec table {dsn, password, rules, progress=}
 local function read_again(spec, written)
+  local whole, rows, keeps = {}, {}, {}
+  append(whole, written.whole)
+  -- What passes on purpose is counted over the whole table.
+  for _, entry in ipairs(spec.rules:describe().keep) do keeps[entry.table] = true end
+  for _, name in ipairs(written.newer) do append(keeps[name] and whole or rows, { name }) end
   local found = mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules,
-    tables = written.whole, progress = spec.progress }
-  if #written.newer == 0 then return found end
+    tables = whole, progress = spec.progress }
+  if #rows == 0 then return found end
   local newer = mask.scan { dsn = spec.dsn, password = spec.password, rules = spec.rules,
-    tables = written.newer, since = written.since, progress = spec.progress }
+    tables = rows, since = written.since, progress = spec.progress }
   append(newer.places, found.places)
   append(newer.kept, found.kept)
   newer.leaks, newer.not_scanned = newer.leaks + found.leaks, not_scanned(found, newer)
@@ -166,49 +172,60 @@ local function read_again(spec, written)
   return newer
 end
 
+--- Values that passed on purpose: of a table read again the rows that are new may be all, or not.
+local function kept(full, again, tables)
+  local list, read = {}, {}
+  append(list, again.kept)
+  for _, name in ipairs(tables) do read[name] = true end
+  for _, one in ipairs(full.kept) do
+    if not read[one.table] then append(list, { one }) end
+  end
+  return list
+end
+
 --- One certificate of a full scan and of what was read again: of the database the second has read.
 local function bind(full, again, tables)
   local bound = {}
   for key, value in pairs(again) do bound[key] = value end
-  -- What may pass in the first is less than in the second: nothing was kept there.
   bound.scanned, bound.leaks = full.scanned, full.leaks + again.leaks
-  bound.not_scanned = not_scanned(full, again)
-  bound.full, bound.again = full, { tables = json.array(tables), scanned = again.scanned }
+  bound.not_scanned, bound.kept = not_scanned(full, again), json.array(kept(full, again, tables))
+  -- The first scan of the whole, and each that was added.
+  bound.full, bound.again = full.full or full, {}
+  append(bound.again, full.again or {})
+  append(bound.again, { { tables = json.array(tables), scanned = again.scanned } })
   return bound
 end
 
---- May the certificate of an image speak for this database under these rules?
-local function speaks(image, identity, rules)
-  local full = image.certificate
-  if image.new_oid ~= identity.database_oid or image.system_identifier ~= identity.system_identifier then
-    return false, "the image did not become this database"
-  end
-  if tostring(full.database.oid) ~= tostring(image.database_oid)
+--- May a certificate speak for this database under these rules? The database is the one that was
+--- scanned, or made from its files; what might pass then may pass now.
+---@param base table {certificate, oid = of what was scanned, new_oid = what became of it}
+local function speaks(base, identity, rules)
+  local full = base.certificate
+  if base.new_oid ~= identity.database_oid or tostring(full.database.oid) ~= tostring(base.oid)
     or tostring(full.database.system_identifier) ~= tostring(identity.system_identifier) then
-    return false, "the image's certificate is another database's"
+    return false, "the certificate is another database's"
   end
-  local asked = rules:describe()
-  if full.leaks ~= 0 or full.rules.sink_domain ~= asked.sink_domain or #full.rules.allow > 0
-    or #full.rules.keep > 0 then
-    return false, "the image was scanned by other rules"
-  end
+  local same = full.rules.hash == rules:hash()
+  local stricter = full.rules.sink_domain == rules:describe().sink_domain and #full.rules.allow == 0
+    and #full.rules.keep == 0
+  if full.leaks ~= 0 or not (same or stricter) then return false, "it was scanned by other rules" end
   return true
 end
 
---- Step 9: the certificate of a finished copy. With an image's certificate only what was written since
+--- The certificate of a copy. On the base of another that can speak for it only what was written since
 --- is read.
----@param spec table {conn, dsn, password, rules, identity, image=, progress=}
+---@param spec table {conn, dsn, password, rules, identity, base=, progress=}
 ---@return table {certificate, mark, full = why the whole was read, or nil}
 function M.certificate(spec)
-  local mark, image = M.mark(spec.conn), spec.image
-  local written, why = nil, "it was made without an image"
-  if image then
+  local mark, base = M.mark(spec.conn), spec.base
+  local written, why = nil, "there was no certificate"
+  if base then
     local fine
-    fine, why = speaks(image, spec.identity, spec.rules)
-    if fine then written, why = M.since_image(image, mark) end
+    fine, why = speaks(base, spec.identity, spec.rules)
+    if fine then written, why = M.since(base, mark) end
   end
   if written then
-    return { certificate = bind(image.certificate, read_again(spec, written), written.tables), mark = mark }
+    return { certificate = bind(base.certificate, read_again(spec, written), written.tables), mark = mark }
   end
   return { mark = mark, full = why, certificate = mask.scan { dsn = spec.dsn, password = spec.password,
     rules = spec.rules, progress = spec.progress } }

@@ -11,7 +11,6 @@ local crypto = require "crypto"
 local db = require "db"
 local errors = require "errors"
 local apps = require "platform.apps"
-local images = require "platform.images"
 local licence = require "platform.licence"
 local mail = require "platform.mail"
 local recycle = require "platform.recycle"
@@ -21,7 +20,7 @@ local tenant = require "platform.tenant"
 local time = require "time"
 local certify = require "certify"
 local copy = require "copy"
-local urls = require "urls"
+local own = require "own"
 local wizard = require "wizard"
 
 local STATE = registry.STATE
@@ -48,6 +47,8 @@ local P = require("procedure").new {
       help = "how the data travels; auto: golden where the cluster has room, else archive" },
     image_max_age = { "duration", default = 0, help = "golden: an image of at most this age will do; "
       .. "default: a new one" },
+    ahead = { "boolean", default = true, help = "golden: do the large changes of steps 6 and 12 ahead, while "
+      .. "the test environment is online" },
     keep_image = { "boolean", default = false, help = "golden: copy the image's files and keep it for others" },
     backup = { "boolean", default = false, help = "wait for a backup where the strategy needs none, too" },
     confirm = { "boolean", default = true, help = "the target may be overwritten" },
@@ -116,11 +117,17 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
   run = function(run)
     local began_ms = run:once("began_ms", function() return time.now() end)
     local users = run:once("users", function() return wizard.users(run.config, run.params) end)
-    local made = copy.prepare(run, users)
+    local _, target = tenants(run)
+    local _, hosted = test_mailbox(run)
+    local made = copy.prepare(run, { target = target, name = database_names(run, target).new, users = users,
+      rules = copy.rules(run.params.mail_domain, hosted, users), progress = progress(run, "bytes") })
     made.users, made.began_ms = users, began_ms
     return made
   end,
-  undo = copy.forget,
+  undo = function(run)
+    local _, target = tenants(run)
+    copy.forget(run, target, database_names(run, target).new)
+  end,
   plan = wizard.plan_of_copy,
 }
 
@@ -159,10 +166,10 @@ P:step { "connect_clusters", title = "Connect customer to old clusters",
   run = function(run)
     local source, target = tenants(run)
     run:once("before", function() return registry.binding(run.config, target.ctx) or {} end)
-    local own = wizard.prove_apart(run.config, source, target)
+    local identity = wizard.prove_apart(run.config, source, target)
     registry.bind(run.config, target.ctx, { database_cluster = target.cluster,
-      file_cluster = target.cluster, system_identifier = own.system_identifier,
-      database_oid = own.database_oid })
+      file_cluster = target.cluster, system_identifier = identity.system_identifier,
+      database_oid = identity.database_oid })
     return { cluster = target.cluster, database = target.database_name }
   end,
   undo = function(run)
@@ -198,7 +205,6 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
     if not swapped(run, admin, target) then
       tenant.rename_databases(admin, { { names.live, names.previous }, { names.new, names.live } })
     end
-    copy.finish(run)
     return swapped(run, admin, target)
   end,
   check = function(run)
@@ -218,7 +224,6 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
       errors.raise("conflict", "E_REPLACED", names.live .. " was replaced by a later run")
     end
     tenant.drop_database(admin, names.new)
-    images.release(run.config, run.id)
   end,
   plan = function(ctx) return wizard.size_of_source(ctx, "writes a database beside the old one") end,
 }
@@ -234,54 +239,25 @@ local function own_configuration(run, target)
     smtp_host, smtp_port, unique_id FROM crm7.config ORDER BY id LIMIT 1]]) or {}
 end
 
-local function close_tickets(conn)
-  return conn:exec([[
-    WITH closed_as AS (
-      SELECT id FROM crm7.ticket_status WHERE status = 2 AND NOT deleted ORDER BY id LIMIT 1
-    ), closed AS (
-      UPDATE crm7.ticket SET status = 2, ticket_status = (SELECT id FROM closed_as),
-        closed_at = localtimestamp, last_changed = localtimestamp, alert_timeout = NULL, activate = NULL
-      WHERE status IN (1, 3) RETURNING id, ticket_status
-    ), ended AS (
-      UPDATE crm7.ticket_status_history h SET ended_at = localtimestamp
-      FROM closed WHERE h.ticket_id = closed.id AND h.ended_at IS NULL
-    )
-    INSERT INTO crm7.ticket_status_history (ticket_id, status, ticket_status, started_at)
-    SELECT id, 2, ticket_status, localtimestamp FROM closed]])
-end
-
 -- 6
 P:step { "copy_customer_info", title = "Copy customer info",
   run = function(run)
     local source, target = tenants(run)
-    local own = own_configuration(run, target)
+    local was = own_configuration(run, target)
     local unique_id = run:once("unique_id", function()
-      return own.unique_id or crypto.hex(crypto.random(16))
+      return was.unique_id or crypto.hex(crypto.random(16))
     end)
     local conn <close> = tenant.open(run.config, target)
-    local found = copy.still_found(run, conn)
+    local done, done_ahead = copy.done_ahead(run, conn)
     return run:transaction(conn, function()
-      local count = {}
       conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS/scripts'),
         cgi_url_internal = coalesce($3, $9 || '/CS/scripts'), text_path = coalesce($4, text_path),
         attachment_path = coalesce($5, attachment_path), template_path = coalesce($6, template_path),
         smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
-        unique_id, own.cgi_url, own.cgi_url_internal, own.text_path, own.attachment_path,
-        own.template_path, own.smtp_host, own.smtp_port, (target.endpoint:gsub("/+$", "")))
-      count.panels, count.texts = urls.rewrite(conn, source, target, found)
-      conn:exec("UPDATE crm7.company SET extrainfo = replace(extrainfo, $1, $2)", source.ctx, target.ctx)
-      count.tickets_closed = close_tickets(conn)
-      -- Nothing that could call out, send or run on its own may survive.
-      conn:exec("DELETE FROM crm7.webhook_usage")
-      count.webhooks = conn:exec("DELETE FROM crm7.webhook")
-      count.batchtasks = conn:exec("UPDATE crm7.batchtask SET state = 5 WHERE state IN (1, 2, 3)")
-      count.shipments = conn:exec("UPDATE crm7.s_shipment SET status = 5 WHERE status IN (3, 4, 6, 7, 9)")
-      conn:exec("UPDATE crm7.s_shipment_addr SET status = 0 WHERE status = 1")
-      count.erp_connections = conn:exec("UPDATE crm7.erpconnection SET active = false WHERE active")
-      conn:exec("UPDATE crm7.ext_datasource SET host = NULL, username = NULL, password = NULL")
-      conn:exec("DELETE FROM crm7.systemevent")
-      conn:exec([[UPDATE crm7.userpreference SET prefvalue = 'No'
-        WHERE prefkey IN ('Statistics OptIn - Configured', 'UserSync OptIn - Configured')]])
+        unique_id, was.cgi_url, was.cgi_url_internal, was.text_path, was.attachment_path,
+        was.template_path, was.smtp_host, was.smtp_port, (target.endpoint:gsub("/+$", "")))
+      local count = own.clean(conn, source, target, done)
+      for what, n in pairs(done_ahead) do count[what] = count[what] + n end
       return count
     end)
   end,
@@ -386,11 +362,11 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local horizon = certify.now(conn)
     local identity, made = tenant.identity(conn, target.database_name), run:result("restore")
     local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
-      rules = mask_rules(run), image = made.image, progress = progress(run, "bytes") }
+      rules = mask_rules(run), base = copy.certified(run), progress = progress(run, "bytes") }
     local certificate = found.certificate
     certify.refuse_leaks(certificate, target.database_name, "are left in")
     for _, gap in ipairs(wizard.unmasked(certificate)) do run:warn(gap) end
-    if made.image and found.full then run:log("the whole database was scanned: " .. found.full) end
+    if made.strategy == "golden" and found.full then run:log("the whole database was scanned: " .. found.full) end
     return { certificate = certificate, horizon = horizon, mark = found.mark,
       database_oid = identity.database_oid, system_identifier = identity.system_identifier,
       masked = made.masked }

@@ -1,7 +1,7 @@
 -- copy: the ways the data travels from production to a test environment, and what each needs.
 --
---   golden    a masked image is streamed onto the target's cluster, proved and scanned while the test
---             environment is still online; then it is renamed into place, or its files are copied
+--   golden    a masked image is streamed onto the target's cluster, proved, scanned and made the target's
+--             own while the test environment is still online; then it is renamed into place
 --   archive   a backup is written and verified, and restored while the test environment is offline
 --   stream    rows go straight from the source to the copy while the test environment is offline
 --   template  source and target on one cluster: its files are copied, what must be masked is rewritten
@@ -11,6 +11,7 @@ local mask = require "mask"
 local time = require "time"
 local archive = require "platform.archive"
 local certify = require "certify"
+local own = require "own"
 local images = require "platform.images"
 local registry = require "platform.registry"
 local tenant = require "platform.tenant"
@@ -202,76 +203,15 @@ local function wait_image(run, users)
     :format(IMAGES_TRIED))
 end
 
---- Gets ready what the strategy needs, while the test environment is online.
----@param users table[] who may sign in
----@return table for the step's result
-function M.prepare(run, users)
-  local chosen = run:once("strategy", function() return M.choose(run.config, run.params) end)
-  local made = {}
-  if chosen.strategy == "archive" or run.params.backup then made = wait_backup(run) end
-  made.strategy, made.why = chosen.strategy, chosen.why
-  if chosen.strategy == "golden" then
-    local image = wait_image(run, users)
-    if run.params.keep_image then images.keep(run.config, image.saga) end
-    made.image = { saga = image.saga, name = image.database_name, database_oid = image.database_oid,
-      age_s = image.age_s }
-    made.rows, made.bytes = image.rows, image.bytes
-  elseif not made.archive then
-    local source = registry.customer(run.config, run.params.source)
-    local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
-    backup.probe { source = dsn, password = password }
-  end
-  return made
-end
-
---- Undoes prepare().
-function M.forget(run)
-  local ours, saga = run:started("backup.lua")
-  if ours then run:cancel(saga) end
-  M.release(run)
-  for n = 1, IMAGES_TRIED do
-    ours, saga = run:started("image.lua", { idempotency_key = image_attempt(run, n) })
-    if ours then
-      run:cancel(saga)
-      M.drop_image(run, saga)
-    end
-  end
-end
-
---- Drops an image that was made for this run, unless it is kept or others need it.
-function M.drop_image(run, saga)
-  for _, image in ipairs(images.list(run.config, run.params.source)) do
-    if image.saga == saga then images.drop(run.config, image, run.id) end
-  end
-end
-
---- The copy is in its place: what it was made from is needed no longer.
-function M.finish(run)
-  local image = run:result("wait_backup").image
-  images.release(run.config, run.id)
-  if image then M.drop_image(run, image.saga) end
-end
-
---- Archives and images are needed no longer.
-function M.release(run)
-  archive.release(run.config, run.id)
-  images.release(run.config, run.id)
-end
-
--- Step 5: the copy, beside the old database ------------------------------------------------------------
-
 --- In an image every sign-in name is masked: these users get theirs back.
-local function put_sign_in_names(run, target, name, users)
-  local conn <close> = tenant.connect(run.config, target.cluster, name)
-  conn:transaction(function()
-    for _, user in ipairs(users) do
-      if conn:exec([[UPDATE crm7.associate SET username = $2 WHERE associate_id = $1 AND deleted = 0]],
-        user.associate_id, user.sign_in) ~= 1 then
-        errors.raise("invalid", "E_NO_USER", ("the copy has no user %s (%s)"):format(user.associate,
-          user.sign_in))
-      end
+local function put_sign_in_names(conn, users)
+  for _, user in ipairs(users) do
+    if conn:exec([[UPDATE crm7.associate SET username = $2 WHERE associate_id = $1 AND deleted = 0]],
+      user.associate_id, user.sign_in) ~= 1 then
+      errors.raise("invalid", "E_NO_USER", ("the copy has no user %s (%s)"):format(user.associate,
+        user.sign_in))
     end
-  end)
+  end
 end
 
 local function mark_of(run, cluster_name, name)
@@ -289,50 +229,136 @@ local function copy_files(admin, image, name)
   end
 end
 
---- Takes the image that step 1 waited for: itself when nobody else needs it, a copy of its files else.
-local function take_image(run, admin, target, name)
-  local wanted = run:result("wait_backup").image
-  local image = images.held(run.config, run.id)
-  if not image or image.saga ~= wanted.saga then
-    errors.raise("conflict", "E_IMAGE_GONE", ("image %s is gone: cancel this run and start another")
-      :format(wanted.name))
-  end
-  local result = { saga = image.saga, name = image.database_name, age_s = image.age_s,
-    system_identifier = image.system_identifier, database_oid = image.database_oid,
-    certificate = image.certificate, mark = image.mark, found = image.found }
+--- Makes an image database `name`: itself when nobody else needs it, a copy of its files else.
+---@return table {saga, name, age_s, way, mark, suspects}
+local function take_image(run, admin, image, name)
+  local result = { saga = image.saga, name = image.database_name, age_s = image.age_s, mark = image.mark }
   if images.take(run.config, image.saga, run.id) then
     if tenant.database_oid(admin, name) ~= image.database_oid then
       tenant.drop_database(admin, name)
       tenant.rename_databases(admin, { { image.database_name, name } })
     end
-    result.way, result.new_oid = "renamed", tenant.database_oid(admin, name)
-    if result.new_oid ~= image.database_oid then
+    if tenant.database_oid(admin, name) ~= image.database_oid then
       errors.raise("conflict", "E_IMAGE_GONE", name .. " is not the image that was made")
     end
-    return result, image
+    result.way = "renamed"
+    return result
   end
   -- Written to before the copy, or while we look: those tables are read again, like any other.
-  local before = mark_of(run, target.cluster, image.database_name)
+  local before = mark_of(run, image.cluster, image.database_name)
   copy_files(admin, image, name)
   local written = certify.written(image.mark, before)
-  local meanwhile = certify.written(before, mark_of(run, target.cluster, image.database_name))
-  result.way, result.new_oid = "copied", tenant.database_oid(admin, name)
-  result.suspects = written
+  local meanwhile = certify.written(before, mark_of(run, image.cluster, image.database_name))
+  result.way, result.suspects = "copied", written
   result.mark = written and meanwhile and #meanwhile.tables == 0
-    and certify.carried(image.mark, before, mark_of(run, target.cluster, name))
+    and certify.carried(image.mark, before, mark_of(run, image.cluster, name))
     or { lost = "the image was in use when it was copied" }
-  return result, image
+  return result
 end
 
---- Step 6: what urls.find() found in the image and still holds in the copy.
-function M.still_found(run, conn)
-  local image, found = run:result("restore").image, {}
-  local written = image and certify.since_image(image, certify.mark(conn))
-  if not written then return found end
-  for name, rows in pairs(image.found or {}) do
-    if not written.by_name[name] then found[name] = rows end
+--- Makes the copy the target's own; -> what was counted, nil when steps 6 and 12 are to do it.
+local function personalise(run, spec, source)
+  local conn <close> = tenant.connect(run.config, spec.target.cluster, spec.name)
+  run:transaction(conn, function() put_sign_in_names(conn, spec.users) end, "sign in")
+  if not run.params.ahead then return nil end
+  return run:transaction(conn, function() return own.clean(conn, source, spec.target, {}) end, "own")
+end
+
+--- A copy made from an image, for this target, with a certificate of its own.
+local function golden_copy(run, spec)
+  local began, target, name = time.monotonic(), spec.target, spec.name
+  local source, image = registry.customer(run.config, run.params.source), wait_image(run, spec.users)
+  if run.params.keep_image then images.keep(run.config, image.saga) end
+  local admin <close> = tenant.admin(run.config, target.cluster)
+  local taken = take_image(run, admin, image, name)
+  local identity, counts = tenant.identity(admin, name), personalise(run, spec, source)
+  -- Another session than the one that wrote: what that has counted is seen once it has ended.
+  local conn <close> = tenant.connect(run.config, target.cluster, name)
+  local dsn, password = tenant.dsn(run.config, target.cluster, name)
+  local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
+    rules = spec.rules, progress = spec.progress, base = { certificate = image.certificate,
+      mark = taken.mark, suspects = taken.suspects, oid = image.database_oid, new_oid = identity.database_oid } }
+  certify.refuse_leaks(found.certificate, name, "are left in")
+  if found.full then run:log("the whole copy was scanned: " .. found.full) end
+  return { image = { saga = taken.saga, name = taken.name, age_s = taken.age_s, way = taken.way,
+      database_oid = image.database_oid }, new_oid = identity.database_oid, counts = counts,
+    certificate = found.certificate, mark = found.mark, tables = image.tables, rows = image.rows,
+    bytes = image.bytes, masked = image.masked, shortened = image.shortened,
+    seconds = (time.monotonic() - began) / 1000 }
+end
+
+--- Drops an image that nobody needs and nobody keeps.
+local function drop_image(run, saga)
+  for _, image in ipairs(images.list(run.config, run.params.source)) do
+    if image.saga == saga then images.drop(run.config, image, run.id) end
   end
-  return found
+end
+
+--- Gets ready what the strategy needs, while the test environment is online.
+---@param spec table {target, name = of the database beside the live one, users = who may sign in, rules,
+---  progress}
+---@return table for the step's result
+function M.prepare(run, spec)
+  local chosen = run:once("strategy", function() return M.choose(run.config, run.params) end)
+  local made = {}
+  if chosen.strategy == "archive" or run.params.backup then made = wait_backup(run) end
+  made.strategy, made.why = chosen.strategy, chosen.why
+  if chosen.strategy == "golden" then
+    made.copy = run:once("copy", function() return golden_copy(run, spec) end)
+    made.rows, made.bytes = made.copy.rows, made.copy.bytes
+    images.release(run.config, run.id)
+    drop_image(run, made.copy.image.saga)
+  elseif not made.archive then
+    local source = registry.customer(run.config, run.params.source)
+    local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
+    backup.probe { source = dsn, password = password }
+  end
+  return made
+end
+
+--- Undoes prepare().
+function M.forget(run, target, name)
+  local ours, saga = run:started("backup.lua")
+  if ours then run:cancel(saga) end
+  local admin <close> = tenant.admin(run.config, target.cluster)
+  tenant.drop_database(admin, name)
+  M.release(run)
+  for n = 1, IMAGES_TRIED do
+    ours, saga = run:started("image.lua", { idempotency_key = image_attempt(run, n) })
+    if ours then
+      run:cancel(saga)
+      drop_image(run, saga)
+    end
+  end
+end
+
+--- Archives and images are needed no longer.
+function M.release(run)
+  archive.release(run.config, run.id)
+  images.release(run.config, run.id)
+end
+
+-- Step 5: the copy, beside the old database ------------------------------------------------------------
+
+--- Step 9: the certificate that step 1 could already give, and the counters then; nil: none.
+function M.certified(run)
+  local made = (run:result("wait_backup") or {}).copy
+  return made and { certificate = made.certificate, mark = made.mark, oid = made.new_oid,
+    new_oid = made.new_oid }
+end
+
+--- Step 6: the tables in which nothing was written since they were made the target's own in step 1, and
+--- what was counted then.
+---@return table done set of names, table counts
+function M.done_ahead(run, conn)
+  local made, done = (run:result("wait_backup") or {}).copy, {}
+  if not made or not made.counts then return done, {} end
+  local mark = certify.mark(conn)
+  local written = certify.written(made.mark, mark)
+  for name in pairs(written and mark.tables or {}) do
+    if not written.by_name[name] then done[name] = true end
+  end
+  return done, made.counts
 end
 
 local ASIDE = {}
@@ -348,12 +374,14 @@ function ASIDE.stream(run, admin, target, name, rules, progress)
   return M.stream(run, source, target.cluster, name, rules, progress)
 end
 
-function ASIDE.golden(run, admin, target, name)
-  local began = time.monotonic()
-  local image, made = take_image(run, admin, target, name)
-  put_sign_in_names(run, target, name, run:result("wait_backup").users)
-  return { image = image, tables = made.tables, rows = made.rows, bytes = made.bytes, masked = made.masked,
-    shortened = made.shortened, seconds = (time.monotonic() - began) / 1000 }
+function ASIDE.golden(run, admin, _, name)
+  local made = run:result("wait_backup").copy
+  if tenant.database_oid(admin, name) ~= made.new_oid then
+    errors.raise("conflict", "E_IMAGE_GONE", ("the copy that step 1 made, %s, is gone: cancel this run and "
+      .. "start another"):format(name))
+  end
+  return { image = made.image, tables = made.tables, rows = made.rows, bytes = made.bytes,
+    masked = made.masked, shortened = made.shortened, seconds = made.seconds }
 end
 
 --- Makes the copy as database `name` on the target's cluster, which nobody may enter yet.

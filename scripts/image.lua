@@ -11,7 +11,6 @@ local errors = require "errors"
 local mask = require "mask"
 local certify = require "certify"
 local copy = require "copy"
-local urls = require "urls"
 local images = require "platform.images"
 local registry = require "platform.registry"
 local tenant = require "platform.tenant"
@@ -89,8 +88,7 @@ P:step { "scan", title = "Scan every column of it", timeout = "12h",
     local certificate = mask.scan { dsn = dsn, password = password,
       rules = copy.image_rules(run.params.mail_domain), progress = progress(run, "bytes") }
     certify.refuse_leaks(certificate, made.database, "are left in")
-    local found = urls.find(conn, registry.customer(run.config, run.params.source))
-    return { certificate = certificate, mark = mark, found = found }
+    return { certificate = certificate, mark = mark }
   end,
 }
 
@@ -116,7 +114,7 @@ P:step { "register", title = "Register the image",
     local made, scanned = run:result("stream"), run:result("scan")
     images.ready(run.config, run.id, { identity = made.identity, tables = made.tables, rows = made.rows,
       bytes = made.bytes, masked = made.masked, shortened = made.shortened,
-      certificate = scanned.certificate, mark = scanned.mark, found = scanned.found })
+      certificate = scanned.certificate, mark = scanned.mark })
     return { image = made.database, database_oid = made.identity.database_oid, tables = made.tables,
       rows = made.rows, bytes = made.bytes, masked = made.masked }
   end,

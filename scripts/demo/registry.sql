@@ -93,10 +93,9 @@ create table registry.image (
     bytes             bigint,
     masked            bigint,
     shortened         bigint,
-    -- What the full scan found, what the statistics said then, and where step 6 will have to look.
+    -- What the full scan found, and what the statistics said then.
     certificate       jsonb,
     mark              jsonb,
-    found             jsonb,
     -- Before its data was read.
     created_at        timestamptz not null default clock_timestamp(),
     unique (cluster, database_name),

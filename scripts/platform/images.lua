@@ -7,7 +7,7 @@ local tenant = require "platform.tenant"
 local M = {}
 
 local COLUMNS = [[saga, ctx, cluster, database_name, system_identifier, database_oid, rules, state,
-  taken_by, kept, tables, rows, bytes, masked, shortened, certificate, mark, found,
+  taken_by, kept, tables, rows, bytes, masked, shortened, certificate, mark,
   extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s]]
 
 --- Records an image before it is begun, so that a half-made one is found again.
@@ -22,15 +22,14 @@ function M.begin(config, image)
 end
 
 --- It is complete, proved and scanned: others may have it.
----@param made table {identity, tables, rows, bytes, masked, shortened, certificate, mark, found}
+---@param made table {identity, tables, rows, bytes, masked, shortened, certificate, mark}
 function M.ready(config, saga, made)
   registry.use(config, function(conn)
     conn:exec([[UPDATE registry.image SET state = 'ready', system_identifier = $2, database_oid = $3,
-        tables = $4, rows = $5, bytes = $6, masked = $7, shortened = $8, certificate = $9, mark = $10,
-        found = $11
+        tables = $4, rows = $5, bytes = $6, masked = $7, shortened = $8, certificate = $9, mark = $10
       WHERE saga = $1 AND state = 'making']], saga, made.identity.system_identifier,
       made.identity.database_oid, made.tables, made.rows, made.bytes, made.masked, made.shortened,
-      db.json(made.certificate), db.json(made.mark), db.json(made.found))
+      db.json(made.certificate), db.json(made.mark))
   end)
 end
 
