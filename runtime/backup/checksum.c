@@ -63,9 +63,17 @@ static bool normalised(const struct cl_column *column)
     return column->class.text_like && (column->class.reorders || column->class.padded);
 }
 
-static struct cl_digest digest_value(const struct cl_column *column, const struct cl_field *field)
+static struct cl_digest digest_value(enum cl_copy_format format, const struct cl_column *column,
+                                     const struct cl_field *field)
 {
+    struct cl_digest digest;
     size_t n = (size_t)field->len;
+    if (column->class.form == CL_BINARY_JSONB) {
+        size_t version = format == CL_COPY_BINARY && n > 0 ? 1 : 0; /* a byte before the text */
+        if (cl_digest_json(&digest, field->data + version, n - version, format == CL_COPY_TEXT)) {
+            return digest;
+        }
+    }
     if (column->class.reorders) {
         return digest_words(field->data, n);
     }
@@ -88,22 +96,22 @@ struct cl_digest cl_digest_row(enum cl_copy_format format, const char *row, size
             continue;
         }
         put(&pieces, cl_digest_bytes(done, (size_t)(fields[i].data - prefix - done)));
-        put(&pieces, digest_value(&columns[i], &fields[i]));
+        put(&pieces, digest_value(format, &columns[i], &fields[i]));
         done = fields[i].data + fields[i].len;
     }
     put(&pieces, cl_digest_bytes(done, (size_t)(row + n - done)));
     return pieces.n == 1 ? pieces.of[0] : join(&pieces);
 }
 
-struct cl_digest cl_digest_fields(const struct cl_column *columns, const struct cl_field *fields,
-                                  const size_t *numbers, size_t n)
+struct cl_digest cl_digest_fields(enum cl_copy_format format, const struct cl_column *columns,
+                                  const struct cl_field *fields, const size_t *numbers, size_t n)
 {
     static const struct cl_digest null = {{0, 1}};
     struct pieces pieces;
     pieces.n = 0;
     for (size_t i = 0; i < n; i++) {
         const struct cl_field *field = &fields[numbers[i]];
-        put(&pieces, field->len < 0 ? null : digest_value(&columns[numbers[i]], field));
+        put(&pieces, field->len < 0 ? null : digest_value(format, &columns[numbers[i]], field));
     }
     return join(&pieces);
 }

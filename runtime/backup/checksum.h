@@ -28,15 +28,20 @@ struct cl_checksum {
 struct cl_digest cl_digest_bytes(const void *bytes, size_t n);
 
 /* Of the row at row[0..n), cut into a field for each of the columns. A value whose parts the server
- * may put in another order once one of them was masked (jsonb keys, hstore) counts by its words in
- * any order; char(n) without its padding. */
+ * may put in another order once one of them was masked counts in any order of them: jsonb by its
+ * members, others (hstore, tsvector, arrays of these) by their words; char(n) without its padding.
+ */
 struct cl_digest cl_digest_row(enum cl_copy_format format, const char *row, size_t n,
                                const struct cl_column *columns, const struct cl_field *fields,
                                size_t n_fields);
 
+/* Of a JSON document, whatever the order of its keys. doubled: as COPY's text format writes it.
+ * False when it is nested too deeply, or is no JSON. */
+bool cl_digest_json(struct cl_digest *digest, const char *p, size_t n, bool doubled);
+
 /* Of the n fields with the given numbers alone. */
-struct cl_digest cl_digest_fields(const struct cl_column *columns, const struct cl_field *fields,
-                                  const size_t *numbers, size_t n);
+struct cl_digest cl_digest_fields(enum cl_copy_format format, const struct cl_column *columns,
+                                  const struct cl_field *fields, const size_t *numbers, size_t n);
 
 /* Has the table columns whose masked values the server may store in another form? If not, rows can
  * be taken as bytes. */

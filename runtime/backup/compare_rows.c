@@ -48,9 +48,9 @@ struct search {
 
 static struct cl_digest key_of(const struct search *search, const struct cl_row_seen *row)
 {
-    return search->key.n > 0
-               ? cl_digest_fields(row->columns, row->fields, search->key.columns, search->key.n)
-               : row->digest;
+    return search->key.n > 0 ? cl_digest_fields(row->format, row->columns, row->fields,
+                                                search->key.columns, search->key.n)
+                             : row->digest;
 }
 
 static size_t bucket_of(struct cl_digest key)

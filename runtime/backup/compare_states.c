@@ -6,14 +6,13 @@
 
 #include "compare.h"
 
-/* The sequence of the target that has the name; NULL: none. */
-static const struct cl_sequence *find(const struct cl_catalog *catalog, const char *schema,
-                                      const char *name)
+/* The one of that name; NULL: none. */
+static const struct cl_sequence *find(const struct cl_sequence *sequences, size_t n,
+                                      const char *schema, const char *name)
 {
-    for (size_t i = 0; i < catalog->n_sequences; i++) {
-        const struct cl_sequence *sequence = &catalog->sequences[i];
-        if (strcmp(sequence->name, name) == 0 && strcmp(sequence->schema, schema) == 0) {
-            return sequence;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(sequences[i].name, name) == 0 && strcmp(sequences[i].schema, schema) == 0) {
+            return &sequences[i];
         }
     }
     return NULL;
@@ -22,7 +21,8 @@ static const struct cl_sequence *find(const struct cl_catalog *catalog, const ch
 static bool compare_sequence(struct cl_comparison *all, const struct cl_sequence *wanted,
                              struct cl_err *err)
 {
-    const struct cl_sequence *found = find(&all->target_tables, wanted->schema, wanted->name);
+    const struct cl_sequence *found = find(
+        all->target_tables.sequences, all->target_tables.n_sequences, wanted->schema, wanted->name);
     char problem[sizeof((struct cl_backup_difference *)NULL)->problem];
     if (found && found->last_value == wanted->last_value && found->is_called == wanted->is_called) {
         return true;
@@ -50,6 +50,12 @@ static bool compare_sequences(struct cl_comparison *all, struct cl_err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
         ok = compare_sequence(all, &wanted[i], err);
+    }
+    for (size_t i = 0; ok && i < all->target_tables.n_sequences; i++) {
+        const struct cl_sequence *found = &all->target_tables.sequences[i];
+        ok = find(wanted, n, found->schema, found->name) ||
+             cl_comparison_differs(all, "sequence", found->schema, found->name, "not in the source",
+                                   NULL, err);
     }
     return ok;
 }

@@ -16,6 +16,12 @@ INSERT INTO form SELECT i,
        ARRAY[jsonb_build_object('q' || i || '@corp.example', 1, 'b', 2)]
   FROM generate_series(1, 300) i;
 
+-- the same in COPY's binary format
+CREATE TABLE doc (id int PRIMARY KEY, j jsonb);
+INSERT INTO doc SELECT i, jsonb_build_object('m' || i || '@corp.example', 'one', 'b', 'two \\ "' || i,
+       'zz', jsonb_build_array(i, jsonb_build_object('long-n' || i || '@corp.example', 'x', 'y', NULL)))
+  FROM generate_series(1, 100) i;
+
 CREATE TABLE twice (kind text, n int); -- no key, and rows that are there more than once
 INSERT INTO twice SELECT 'k' || i % 5, i % 7 FROM generate_series(1, 200) i;
 CREATE TABLE pair (a uuid, b text, note text, PRIMARY KEY (b, a));

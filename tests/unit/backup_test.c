@@ -591,6 +591,57 @@ static void reordered_keys_count_the_same(void **state)
     assert_false(cl_checksum_normalises(columns, 2));
 }
 
+static bool json_same(const char *a, const char *b)
+{
+    struct cl_digest x;
+    struct cl_digest y;
+    assert_true(cl_digest_json(&x, a, strlen(a), false));
+    assert_true(cl_digest_json(&y, b, strlen(b), false));
+    return same(x, y);
+}
+
+static void documents_know_values_not_the_order_of_keys(void **state)
+{
+    (void)state;
+    assert_true(json_same("{\"a\": [1, {\"b\": null, \"c\": \"x\"}], \"d\": true}",
+                          "{\"d\": true, \"a\": [1, {\"c\": \"x\", \"b\": null}]}"));
+    assert_false(json_same("{\"a\": 1, \"b\": 2}", "{\"a\": 2, \"b\": 1}"));
+    assert_false(json_same("{\"a\": \"b\"}", "{\"b\": \"a\"}"));
+    assert_false(json_same("[1, 2]", "[2, 1]"));
+    assert_false(json_same("[[1], 2]", "[[1, 2]]"));
+    assert_false(json_same("{}", "[]"));
+    assert_false(json_same("\"1\"", "1"));
+    assert_false(json_same("[]", "[[]]"));
+    assert_false(json_same("{\"a\": \"x\\\"], [\"}", "{\"a\": \"x\\\", ][\"}"));
+    assert_true(json_same("{\"a\\\\\": 1, \"b\": \"c\\\"\"}", "{\"b\": \"c\\\"\", \"a\\\\\": 1}"));
+}
+
+static void documents_of_any_form_are_read_within_bounds(void **state)
+{
+    (void)state;
+    struct cl_digest plain;
+    struct cl_digest doubled;
+    static const char text[] = "{\"a\": \"x\\\\\\\"]\", \"b\": 1}";        /* x \\ \" ] */
+    static const char twice[] = "{\"b\": 1, \"a\": \"x\\\\\\\\\\\\\"]\"}"; /* as COPY writes it */
+    assert_true(cl_digest_json(&plain, text, sizeof text - 1, false));
+    assert_true(cl_digest_json(&doubled, twice, sizeof twice - 1, true));
+    /* cut anywhere it is refused or read, but never past its end */
+    for (size_t n = 0; n < sizeof twice; n++) {
+        char *cut = malloc(n + 1);
+        memcpy(cut, twice, n);
+        char *exact = realloc(cut, n > 0 ? n : 1);
+        struct cl_digest ignored;
+        assert_true(n == 0 || n == sizeof twice - 1 || n == sizeof twice ||
+                    !cl_digest_json(&ignored, exact, n, true));
+        cl_digest_json(&ignored, exact, n, false);
+        free(exact);
+    }
+    char deep[200];
+    memset(deep, '[', sizeof deep);
+    assert_false(cl_digest_json(&plain, deep, sizeof deep, false));
+    assert_false(cl_digest_json(&plain, "]", 1, false));
+}
+
 /* The same value in both formats, and char(n) with and without its padding. */
 static void padding_does_not_count(void **state)
 {
@@ -655,6 +706,8 @@ int main(void)
         cmocka_unit_test(columns_are_matched_by_name),
         cmocka_unit_test(checksums_know_rows_not_their_order),
         cmocka_unit_test(reordered_keys_count_the_same),
+        cmocka_unit_test(documents_know_values_not_the_order_of_keys),
+        cmocka_unit_test(documents_of_any_form_are_read_within_bounds),
         cmocka_unit_test(padding_does_not_count),
         cmocka_unit_test(passwords_leave_the_connection_string),
     };
