@@ -7,6 +7,7 @@
 
 #include "backup/backup.h"
 #include "backup/seal.h"
+#include "backup/tablespaces.h"
 #include "blob.h"
 #include "host/await.h"
 #include "job.h"
@@ -64,6 +65,10 @@ static void free_op(void *arg)
         free(op->spec.exclude[i]);
     }
     free(op->spec.exclude);
+    for (size_t i = 0; i < 2 * op->spec.n_tablespaces; i++) {
+        free(op->spec.tablespaces[i]);
+    }
+    free(op->spec.tablespaces);
     cl_mask_free(op->spec.mask);
     cl_backup_summary_fini(&op->summary);
     free(op);
@@ -358,6 +363,32 @@ static void fill_archive(lua_State *L, struct cl_backup_spec *spec)
     }
 }
 
+/* tablespaces = {fast = "slow"}: what lies in the one goes to the other. */
+static void fill_tablespaces(lua_State *L, struct cl_backup_spec *spec)
+{
+    static const char what[] = "tablespaces must be a table of names by names";
+    if (lua_getfield(L, 2, "tablespaces") == LUA_TNIL) {
+        return;
+    }
+    luaL_argcheck(L, lua_istable(L, -1), 2, what);
+    size_t n = 0;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        n++;
+    }
+    luaL_argcheck(L, n <= CL_TABLESPACES_MAX, 2, "tablespaces has too many entries");
+    spec->tablespaces = calloc(2 * n + 1, sizeof *spec->tablespaces);
+    for (lua_pushnil(L); spec->tablespaces && lua_next(L, -2); lua_pop(L, 1)) {
+        bool names = lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING;
+        luaL_argcheck(L, names, 2, what);
+        char **pair = &spec->tablespaces[2 * spec->n_tablespaces++];
+        pair[0] = strdup(lua_tostring(L, -2));
+        pair[1] = strdup(lua_tostring(L, -1));
+        if (!pair[0] || !pair[1]) {
+            luaL_error(L, "out of memory");
+        }
+    }
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -392,6 +423,7 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     spec->max_replica_lag_ms = opt_limit(L, "max_replica_lag_ms");
     spec->warn_xmin_age = opt_limit(L, "warn_xmin_age");
     fill_exclude(L, spec);
+    fill_tablespaces(L, spec);
     fill_resume(L, spec);
 }
 

@@ -50,7 +50,7 @@ local function run(verb, options, spec)
   if options.compare ~= nil and type(options.compare) ~= "boolean" then
     error("backup." .. verb .. ": 'compare' must be true or false", 3)
   end
-  spec.leave, spec.part_bytes = options.leave, options.part_bytes
+  spec.leave, spec.part_bytes, spec.tablespaces = options.leave, options.part_bytes, options.tablespaces
   for _, name in ipairs(PROTECTION) do spec[name] = options[name] end
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
@@ -143,9 +143,9 @@ local LIST = set("archive", "key")
 local CAT = set("archive", "key", "table", "to", "progress")
 local DECRYPT = set("archive", "key", "to", "progress")
 local RESTORE = set("archive", "key", "target", "password", "target_password", "mask", "exclude_data", "jobs",
-  "leave", "resume", "progress", "compare")
+  "leave", "tablespaces", "resume", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
-  "jobs", "part_bytes", "leave", "resume", "keep_snapshot_s", "progress", "compare",
+  "jobs", "part_bytes", "leave", "tablespaces", "resume", "keep_snapshot_s", "progress", "compare",
   table.unpack(PROTECTION))
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password", "password",

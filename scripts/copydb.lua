@@ -18,6 +18,7 @@ local P = require("procedure").new {
     jobs = { "integer", default = 2, min = 1, max = 64, help = "tables copied at once" },
     leave = { "list", default = {}, help = "what stays behind: owners, privileges, publications, "
       .. "subscriptions, user_mappings, tablespaces, large_objects" },
+    tablespaces = { "list", default = {}, help = "what is called otherwise in the target: old=new" },
     mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
   },
   summary = function(run)
@@ -35,6 +36,18 @@ local function rules(run)
   return domain ~= "" and mask.rules { sink_domain = domain } or nil
 end
 
+local function tablespaces(run)
+  local map = {}
+  for _, pair in ipairs(run.params.tablespaces) do
+    local from, to = pair:match("^([^=]+)=([^=]+)$")
+    if not from then
+      errors.raise("invalid", "E_TABLESPACES", ("tablespaces: '%s' is not OLD=NEW"):format(pair))
+    end
+    map[from] = to
+  end
+  return map
+end
+
 local function progress(run)
   return function(p) run:progress(p) end
 end
@@ -44,7 +57,7 @@ P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", ti
   retry = { attempts = 1 },
   run = function(run)
     local done = backup.stream { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, leave = run.params.leave, mask = rules(run), compare = true,
+      jobs = run.params.jobs, leave = run.params.leave, tablespaces = tablespaces(run), mask = rules(run), compare = true,
       progress = progress(run) }
     for _, warning in ipairs(done.warnings) do run:warn(warning) end
     return done

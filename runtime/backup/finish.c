@@ -27,13 +27,39 @@ static bool named_command(PGconn *conn, const char *command, const char *schema,
     return ok || cl_err_context(err, "%s.%s", schema, name);
 }
 
+/* What lies where, before anything is made. */
+static bool settle_tablespaces(struct cl_target *target, struct cl_run *run,
+                               const struct cl_after *after, struct cl_err *err)
+{
+    struct cl_tablespaces *used = &target->before.tablespaces;
+    struct cl_buf names;
+    for (size_t i = 0; i < after->n_indexes; i++) {
+        if (!cl_tablespaces_note(used, after->indexes[i].tablespace)) {
+            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        }
+    }
+    if (used->n > 0 && (run->spec->leave & CL_LEAVE_TABLESPACES)) {
+        cl_buf_init(&names, SQL_BYTES_MAX);
+        for (size_t i = 0; i < used->n; i++) {
+            cl_buf_addf(&names, "%s%s", i > 0 ? ", " : "", used->names[i]);
+        }
+        cl_run_warn(run,
+                    "tablespaces of the source were left behind (%s): everything lies in the "
+                    "database's own",
+                    cl_buf_str(&names));
+        cl_buf_fini(&names);
+    }
+    return cl_tablespaces_check(used, run->spec, target->link.conn, err);
+}
+
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
-                       const char *schema_file, struct cl_err *err)
+                       const char *schema_file, const struct cl_after *after, struct cl_err *err)
 {
     const struct cl_script_run where = {
         .watch = run->watch, .conn = target->link.conn, .marks = &run->marks, .name = "before"};
     if (!cl_script_load(&target->before, tools, run->watch, schema_file, CL_SECTION_PRE_DATA,
-                        run->spec->leave, NULL, err) ||
+                        run->spec, NULL, err) ||
+        !settle_tablespaces(target, run, after, err) ||
         !cl_script_run(&target->before, &where, CL_TURN_MAIN, err)) {
         return false;
     }
@@ -195,7 +221,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
     }
     ok = ok && make_foreign_keys(conn, run, finish->after, err) &&
          cl_script_load(&script, finish->tools, run->watch, finish->schema_file,
-                        CL_SECTION_POST_DATA, run->spec->leave, &except, err) &&
+                        CL_SECTION_POST_DATA, run->spec, &except, err) &&
          cl_script_run(&script, &after, CL_TURN_MAIN, err) &&
          cl_script_run(&target->before, &before, CL_TURN_PRIVILEGES, err) &&
          cl_script_run(&script, &after, CL_TURN_PRIVILEGES, err) &&

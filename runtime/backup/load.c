@@ -209,15 +209,15 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
     struct cl_buf sql;
     struct cl_buf name;
     const struct cl_run *run = worker->plan->load->run;
-    unsigned leave = run->spec->leave;
+    const char *tablespace = cl_tablespace_of(run->spec, index->tablespace);
     cl_buf_init(&name, CL_MARK_NAME_MAX);
     cl_sql_name(&name, index->schema, index->name);
     cl_buf_init(&sql, SQL_BYTES_MAX);
     cl_buf_adds(&sql, alone ? "RESET max_parallel_maintenance_workers; "
                             : "SET max_parallel_maintenance_workers = 0; ");
-    if (*index->tablespace && !(leave & CL_LEAVE_TABLESPACES)) {
+    if (*tablespace) {
         cl_buf_adds(&sql, "SET default_tablespace = ");
-        cl_sql_ident(&sql, index->tablespace);
+        cl_sql_ident(&sql, tablespace);
         cl_buf_adds(&sql, "; ");
     } else {
         cl_buf_adds(&sql, "SET default_tablespace = ''; ");

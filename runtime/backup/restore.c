@@ -206,7 +206,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               check_archive(&archive, &manifest, schema, err) &&
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
               cl_target_open(&target, &run, &manifest.source, err) &&
-              cl_target_prepare(&target, &run, &tools, schema, err) &&
+              cl_target_prepare(&target, &run, &tools, schema, &manifest.after, err) &&
               load_rows(&run, &target, &archive, &manifest, &catalog, &plan, &proof, err);
     if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
         cl_lo_warn_left(&run, manifest.large_objects);

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "marks.h"
+#include "tablespaces.h"
 #include "tools.h"
 #include "watch.h"
 
@@ -39,7 +40,8 @@ struct cl_script_entry {
     uint32_t oid;       /* of the object in the source */
     enum cl_script_turn turn; /* when it is run */
     char *label;              /* "INDEX public person_idx", for messages; owned */
-    const char *sql;          /* in the script's text; NULL until cut */
+    char *sql;                /* in the script's text; NULL until cut */
+    char *settings;           /* of the session, for what follows; owned */
 };
 
 struct cl_script {
@@ -47,7 +49,9 @@ struct cl_script {
     size_t n_entries;                /* entries of entries */
     struct cl_buf text; /* what pg_restore wrote: settings of the session, then each entry's SQL,
                            all ended by a NUL */
-    size_t n_logins;    /* user mappings that were left out */
+    char *settings;     /* behind those, for the first entry; owned */
+    struct cl_tablespaces tablespaces; /* that the source's objects lie in */
+    size_t n_logins;                   /* user mappings that were left out */
 };
 
 /* Objects of the dump that are made in another way: their (class, oid), n of them. */
@@ -56,10 +60,10 @@ struct cl_script_except {
     size_t n;                     /* pairs in objects */
 };
 
-/* Reads one section of a dump as a script; leave is a mask of CL_LEAVE_…; except may be NULL. Legal
- * on a zeroed script; cl_script_fini() is due either way. */
+/* Reads one section of a dump as a script, as spec->leave and spec->tablespaces say; except may be
+ * NULL. Legal on a zeroed script; cl_script_fini() is due either way. */
 bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, struct cl_watch *watch,
-                    const char *file, enum cl_section section, unsigned leave,
+                    const char *file, enum cl_section section, const struct cl_backup_spec *spec,
                     const struct cl_script_except *except, struct cl_err *err);
 void cl_script_fini(struct cl_script *script);
 

@@ -120,7 +120,6 @@ static bool run_restore(const struct cl_tools *tools, struct cl_watch *watch, un
         {CL_LEAVE_PRIVILEGES, "--no-privileges"},
         {CL_LEAVE_PUBLICATIONS, "--no-publications"},
         {CL_LEAVE_SUBSCRIPTIONS, "--no-subscriptions"},
-        {CL_LEAVE_TABLESPACES, "--no-tablespaces"},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if (leave & options[i].leave) {
@@ -176,7 +175,7 @@ static char *find_header(char *text, const struct cl_script_entry *entry)
 
 /* Cuts the text into the entries' pieces. pg_restore writes them in the order of the list, except
  * that privileges and event triggers come last: as by_turn() sorts. */
-static bool cut(struct cl_script *script, struct cl_err *err)
+static bool cut(struct cl_script *script, const struct cl_backup_spec *spec, struct cl_err *err)
 {
     char *text = script->text.data;
     if (!text) {
@@ -195,7 +194,15 @@ static bool cut(struct cl_script *script, struct cl_err *err)
     }
     blank_psql_command(script->text.data, "\n\\restrict ");
     blank_psql_command(text, "\n\\unrestrict ");
-    return true;
+    script->settings = cl_tablespaces_cut(&script->tablespaces, spec, script->text.data, err);
+    for (size_t i = 0; script->settings && i < script->n_entries; i++) {
+        struct cl_script_entry *entry = &script->entries[i];
+        entry->settings = cl_tablespaces_cut(&script->tablespaces, spec, entry->sql, err);
+        if (!entry->settings) {
+            return false;
+        }
+    }
+    return script->settings != NULL;
 }
 
 /* Stable, so that entries of one turn keep the dump's order. */
@@ -219,7 +226,7 @@ static bool by_turn(struct cl_script *script, struct cl_err *err)
 }
 
 bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, struct cl_watch *watch,
-                    const char *file, enum cl_section section, unsigned leave,
+                    const char *file, enum cl_section section, const struct cl_backup_spec *spec,
                     const struct cl_script_except *except, struct cl_err *err)
 {
     char list_path[CL_TOOL_PATH_BYTES] = "";
@@ -233,12 +240,12 @@ bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, stru
     cl_buf_init(&list, SCRIPT_BYTES_MAX);
     cl_buf_init(&kept, SCRIPT_BYTES_MAX);
     cl_buf_init(&script->text, SCRIPT_BYTES_MAX);
-    bool ok =
-        run_restore(tools, watch, leave, list_args, &list, err) &&
-        choose(script, &list, leave, except, &kept, err) && by_turn(script, err) &&
-        (script->n_entries == 0 ||
-         (write_list(list_path, &kept, err) &&
-          run_restore(tools, watch, leave, sql_args, &script->text, err) && cut(script, err)));
+    bool ok = run_restore(tools, watch, spec->leave, list_args, &list, err) &&
+              choose(script, &list, spec->leave, except, &kept, err) && by_turn(script, err) &&
+              (script->n_entries == 0 ||
+               (write_list(list_path, &kept, err) &&
+                run_restore(tools, watch, spec->leave, sql_args, &script->text, err) &&
+                cut(script, spec, err)));
     if (*list_path) {
         unlink(list_path);
     }
@@ -251,10 +258,24 @@ void cl_script_fini(struct cl_script *script)
 {
     for (size_t i = 0; i < script->n_entries; i++) {
         free(script->entries[i].label);
+        free(script->entries[i].settings);
     }
     free(script->entries);
+    free(script->settings);
+    cl_tablespaces_fini(&script->tablespaces);
     cl_buf_fini(&script->text);
     memset(script, 0, sizeof *script);
+}
+
+/* What follows entries that were run before is to find the settings they leave. */
+static bool set_for_next(const struct cl_script *script, PGconn *conn, size_t from, size_t to,
+                         struct cl_err *err)
+{
+    bool ok = true;
+    for (size_t i = from; ok && i < to; i++) {
+        ok = !*script->entries[i].settings || cl_pg_exec(conn, script->entries[i].settings, err);
+    }
+    return ok;
 }
 
 /* Entries [from, to) in one transaction; ends: the marks go with it. */
@@ -266,11 +287,14 @@ static bool run_batch(const struct cl_script *script, const struct cl_script_run
     struct cl_mark mark = {.kind = "schema", .name = run->name, .number = (int64_t)from};
     if (cl_marks_done(run->marks, &mark)) {
         /* the same snapshot gives the same script, or else this is no copy of it */
-        return (mark.note && strcmp(mark.note, label) == 0) ||
-               cl_fail(err, CL_CONFLICT, "E_SNAPSHOT_LOST",
-                       "the copy cannot go on: its schema is not what it was (%s, before %s): drop "
-                       "the target database, make it anew and start over",
-                       label, mark.note ? mark.note : "nothing");
+        if (!mark.note || strcmp(mark.note, label) != 0) {
+            return cl_fail(
+                err, CL_CONFLICT, "E_SNAPSHOT_LOST",
+                "the copy cannot go on: its schema is not what it was (%s, before %s): drop "
+                "the target database, make it anew and start over",
+                label, mark.note ? mark.note : "nothing");
+        }
+        return set_for_next(script, conn, from, to, err);
     }
     mark.note = label;
     if (!cl_pg_exec(conn, "BEGIN", err)) {
@@ -279,7 +303,8 @@ static bool run_batch(const struct cl_script *script, const struct cl_script_run
     bool ok = !ends || cl_marks_drop(run->marks, conn, err);
     for (size_t i = from; ok && i < to; i++) {
         const struct cl_script_entry *entry = &script->entries[i];
-        ok = (cl_watch_check(run->watch, err) && cl_pg_exec(conn, entry->sql, err)) ||
+        ok = (cl_watch_check(run->watch, err) && cl_pg_exec(conn, entry->sql, err) &&
+              (!*entry->settings || cl_pg_exec(conn, entry->settings, err))) ||
              cl_err_context(err, "restoring %s", entry->label);
     }
     if (!ok || (!ends && !cl_marks_put(run->marks, conn, &mark, err))) {
@@ -304,7 +329,8 @@ bool cl_script_run(const struct cl_script *script, const struct cl_script_run *r
     }
     if (from < end) {
         /* the text is cut by NULs: the preamble ends at the first */
-        if (!cl_pg_exec(run->conn, script->text.data, err)) {
+        if (!cl_pg_exec(run->conn, script->text.data, err) ||
+            !cl_pg_exec(run->conn, script->settings, err)) {
             return cl_err_context(err, "restoring the schema");
         }
     }

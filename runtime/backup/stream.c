@@ -158,7 +158,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
         ok = schema != NULL;
     }
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
-         cl_target_prepare(&target, &run, &tools, schema, err) &&
+         cl_target_prepare(&target, &run, &tools, schema, &after, err) &&
          load_rows(&run, &target, &keeper, &catalog, &after, &proof, err);
     if (!spec->resume) { /* else it is held to the end */
         cl_run_release(&run);

@@ -44,9 +44,10 @@ struct cl_finish {
     struct cl_proof *proof;              /* what came of the rows */
 };
 
-/* The schema before the rows. */
+/* The schema before the rows. after: what will be made then; it says which tablespaces are needed.
+ */
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
-                       const char *schema_file, struct cl_err *err);
+                       const char *schema_file, const struct cl_after *after, struct cl_err *err);
 
 /* Sequences, foreign keys, the rest of the schema, materialised views, statistics, the proof, and
  * last of all, in one transaction, event triggers and the end of the marks. */

@@ -114,6 +114,38 @@ owned=$(fresh_on "$target_admin" owned)
 said=$(verb stream source="$source_dsn" target="$owned" leave=owners,privileges)
 ok "leave = owners goes without" says '"tables":' "$said"
 sql "$source_dsn" -c "DROP TABLE owned" -c "DROP ROLE parts_owner"
+# ---------------------------------------------------------------- tablespaces
+
+mkdir -p "$tmp/space_a" "$tmp/space_b" "$tmp/space_c"
+[ "$(id -u)" != 0 ] || chown postgres "$tmp"/space_?
+sql "$TEST_DSN" -c "CREATE TABLESPACE parts_a LOCATION '$tmp/space_a'" \
+    -c "CREATE TABLESPACE \"parts \"\"b\" LOCATION '$tmp/space_b'"
+sql "$target_admin" -c "CREATE TABLESPACE parts_c LOCATION '$tmp/space_c'"
+spaced=$(fresh_on "$TEST_DSN" parts_spaced)
+sql "$spaced" -c 'CREATE TABLE a (id int PRIMARY KEY USING INDEX TABLESPACE "parts ""b") TABLESPACE parts_a' \
+    -c 'CREATE TABLE b (id int)' -c 'CREATE INDEX b_id ON b (id) TABLESPACE parts_a' \
+    -c "CREATE TABLE p (id int) PARTITION BY RANGE (id) TABLESPACE parts_a" -c "CREATE TABLE plain ()"
+lies() { # DSN: what lies where
+    sql "$1" -c "SELECT string_agg(relname || ' ' || coalesce(spcname, '-'), ', ' ORDER BY relname) FROM pg_class c
+        LEFT JOIN pg_tablespace t ON t.oid = reltablespace WHERE relnamespace = 'public'::regnamespace"
+}
+copy=$(fresh_on "$target_admin" spaced)
+said=$(verb stream source="$spaced" target="$copy")
+ok "a tablespace the target lacks is named, with the way out" says 'E_NO_TABLESPACE.*(parts_a|parts .*b)' "$said"
+ok "before anything is written" test "$(lies "$copy")" = ""
+said=$(verb stream source="$spaced" target="$copy" tablespaces='parts_a=parts_c,parts "b=pg_default')
+ok "tablespaces are mapped" test "$(lies "$copy")" = "a parts_c, a_pkey -, b -, b_id parts_c, p parts_c, plain -"
+copy=$(fresh_on "$target_admin" spaced)
+said=$(verb stream source="$spaced" target="$copy" leave=tablespaces)
+ok "leave = tablespaces says what was ignored" says '"warnings":\["tablespaces of the source were left behind' "$said"
+ok "and puts everything in the database's own" test "$(lies "$copy")" = "a -, a_pkey -, b -, b_id -, p -, plain -"
+verb create source="$spaced" to="$tmp/spaced" >/dev/null
+copy=$(fresh_on "$target_admin" spaced)
+said=$(verb restore archive="$tmp/spaced" target="$copy" tablespaces='parts_a=parts_c,parts "b=parts_c')
+ok "restore maps them, too" test "$(lies "$copy")" = \
+    "a parts_c, a_pkey parts_c, b -, b_id parts_c, p parts_c, plain -"
+sql "$TEST_DSN" -c "DROP DATABASE parts_spaced" -c "DROP TABLESPACE parts_a" -c 'DROP TABLESPACE "parts ""b"'
+
 ok "leave takes known names only" says "leave has no 'ownerz'" \
     "$(verb stream source="$source_dsn" target="$owned" leave=ownerz)"
 

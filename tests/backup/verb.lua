@@ -25,6 +25,10 @@ if args.compare then options.compare = true end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
 if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
 if args.part_bytes then options.part_bytes = math.tointeger(tonumber(args.part_bytes)) end
+if args.tablespaces then
+  options.tablespaces = {}
+  for from, to in args.tablespaces:gmatch("([^,=]+)=([^,=]+)") do options.tablespaces[from] = to end
+end
 if args.leave then
   options.leave = {}
   for name in args.leave:gmatch("[^,]+") do table.insert(options.leave, name) end
