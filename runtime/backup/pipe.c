@@ -202,18 +202,23 @@ bool cl_pg_sink_open(struct cl_pg_sink *sink, PGconn *conn, const struct cl_tabl
     return ok;
 }
 
-static void count(struct cl_pipe *pipe, size_t bytes)
+/* Adds what has passed since the last time to the progress: not by the row, several threads write
+ * there. */
+static void report(struct cl_pipe *pipe)
 {
-    uint64_t before = pipe->bytes < pipe->expect ? pipe->bytes : pipe->expect;
-    pipe->bytes += bytes;
-    pipe->unpaid += bytes;
-    pipe->chunks++;
+    uint64_t before = pipe->reported < pipe->expect ? pipe->reported : pipe->expect;
     uint64_t after = pipe->bytes < pipe->expect ? pipe->bytes : pipe->expect;
-    atomic_fetch_add(&pipe->progress->bytes, bytes);
+    atomic_fetch_add(&pipe->progress->bytes, pipe->bytes - pipe->reported);
+    pipe->reported = pipe->bytes;
     if (pipe->expect > 0) {
         double scale = (double)pipe->share / (double)pipe->expect;
         uint64_t step = (uint64_t)((double)after * scale) - (uint64_t)((double)before * scale);
         atomic_fetch_add(&pipe->progress->done, step);
+    }
+    if (pipe->transform || pipe->source->by_the_row) {
+        atomic_fetch_add(&pipe->progress->rows, pipe->passed);
+        pipe->guessed += pipe->transform ? 0 : pipe->passed;
+        pipe->passed = 0;
     }
 }
 
@@ -232,6 +237,7 @@ static void count_rest(struct cl_pipe *pipe)
 
 static bool flush(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err)
 {
+    report(pipe);
     if (batch->len == 0) {
         return true;
     }
@@ -241,11 +247,6 @@ static bool flush(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err
     }
     uint64_t unpaid = pipe->unpaid;
     pipe->unpaid = 0;
-    if (pipe->source->by_the_row && !pipe->transform) {
-        atomic_fetch_add(&pipe->progress->rows, pipe->chunks);
-        pipe->guessed += pipe->chunks;
-        pipe->chunks = 0;
-    }
     if (!cl_watch_check(pipe->watch, err) || !cl_limits_pass(pipe->limits, unpaid, err) ||
         !pipe->sink->put(pipe->sink, cl_buf_str(batch), batch->len, err)) {
         return false;
@@ -283,7 +284,7 @@ static bool transform_chunk(struct cl_pipe *pipe, const char *bytes, size_t n, s
             if (!transform_row(pipe, batch, err)) {
                 return false;
             }
-            atomic_fetch_add(&pipe->progress->rows, 1);
+            pipe->passed++;
             if (batch->len >= CL_BATCH_BYTES && !flush(pipe, batch, err)) {
                 return false;
             }
@@ -313,7 +314,9 @@ static bool pump(struct cl_pipe *pipe, struct cl_buf *batch, struct cl_err *err)
         if (n == 0) {
             break;
         }
-        count(pipe, n);
+        pipe->bytes += n;
+        pipe->unpaid += n;
+        pipe->passed += !pipe->transform;
         if (pipe->transform) {
             if (!transform_chunk(pipe, bytes, n, batch, err)) {
                 return false;

@@ -70,8 +70,9 @@ struct cl_pipe {
     struct cl_watch *watch;         /* asked at every batch */
     struct cl_limits *limits;       /* same; NULL: none */
     uint64_t unpaid;                /* bytes read since the limits were asked */
-    uint64_t chunks;                /* read and not yet added to the progress as rows */
-    uint64_t guessed;               /* added to the progress as rows, not yet known to be right */
+    uint64_t reported;              /* of `bytes`, what the progress knows of */
+    uint64_t passed;                /* rows, or chunks like rows, the progress does not know of */
+    uint64_t guessed;               /* chunks it was told of as rows: not yet known to be right */
     struct cl_progress *progress;   /* bytes and rows are added as they pass */
     uint64_t share;                 /* `done` units this pipe is worth; all given out at its end */
     uint64_t expect;                /* bytes we think will pass, for handing out the share */

@@ -200,10 +200,9 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
 {
     const struct cl_field *field = &t->rows.fields[i];
     const struct cl_type_class *class = &t->columns[i].class;
-    size_t length_at = out->len;
+    size_t begin = out->len; /* the length before it is put right below */
     const char *value = field->data;
     size_t n = (size_t)field->len;
-    cl_buf_add(out, field->data - 4, 4); /* the length, put right below */
     if (class->form == CL_BINARY_JSONB) {
         if (n < 1 || value[0] != JSONB_VERSION) {
             cl_fail(err, CL_INVALID, "E_COPY_DATA", "a jsonb value of an unknown version");
@@ -222,7 +221,7 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
         return row_error(t, i, err);
     }
     if (!out->failed) {
-        put_be32(out->data + length_at, (uint32_t)(out->len - length_at - 4));
+        put_be32(out->data + begin - 4, (uint32_t)(out->len - begin));
     }
     return true;
 }
@@ -270,8 +269,7 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
         if (!t->columns[i].class.text_like || field->len < 0) {
             continue;
         }
-        const char *start = binary ? field->data - 4 : field->data;
-        cl_buf_add(out, done, (size_t)(start - done));
+        cl_buf_add(out, done, (size_t)(field->data - done)); /* in binary: its length, too */
         bool ok = binary ? mask_binary(t, i, out, err) : mask_text(t, i, out, err);
         if (!ok) {
             return false;

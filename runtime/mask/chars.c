@@ -2,57 +2,12 @@
 
 #include <string.h>
 
-/* Classes of the ASCII bytes in text. */
-enum {
-    LETTER = 1, /* a-z A-Z */
-    DIGIT = 2,  /* 0-9 */
-    EDGE = 4,   /* - _ */
-    DOT = 8,    /* . */
-    PLUS = 16,  /* + */
-    SOFT = 32,  /* legal in a local part, yet in real text nearly always a separator */
-    LABEL = LETTER | DIGIT | EDGE,
-    LOCAL = LABEL | DOT | PLUS,
-};
-
-static unsigned ascii_class(unsigned char c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-        return LETTER;
-    }
-    if (c >= '0' && c <= '9') {
-        return DIGIT;
-    }
-    switch (c) {
-    case '-':
-    case '_':
-        return EDGE;
-    case '.':
-        return DOT;
-    case '+':
-        return PLUS;
-    case '!':
-    case '#':
-    case '$':
-    case '%':
-    case '&':
-    case '*':
-    case '/':
-    case '=':
-    case '?':
-    case '^':
-    case '}':
-    case '~':
-        return SOFT;
-    default:
-        return 0;
-    }
-}
-
 /* May an address, or what stands in its place, end with this byte? (`]` ends a literal, `;` an
  * entity, and an at-sign a broken one.) What follows it is read the same before and after. */
 static bool may_end_address(unsigned char c)
 {
-    return c >= 0x80 || (ascii_class(c) & LOCAL) || c == ']' || c == ';' || c == '@' || c == '\'';
+    return c >= 0x80 || (cl_mask_class(c) & CL_IN_LOCAL) || c == ']' || c == ';' || c == '@' ||
+           c == '\'';
 }
 
 static int hex_value(char c)
@@ -147,15 +102,15 @@ static void classify(struct cl_element *e, uint32_t c)
 {
     e->n_bytes = write_utf8(c, e->bytes);
     if (c < 0x80) {
-        unsigned class = ascii_class((unsigned char)c);
-        e->letter = class == LETTER;
-        e->digit = class == DIGIT;
-        e->edge = class == EDGE;
-        e->kind = c == '@'          ? CL_AT
-                  : class == DOT    ? CL_DOT
-                  : (class & LABEL) ? CL_LABEL
-                  : (class == PLUS) ? CL_CORE
-                                    : CL_NONE;
+        unsigned class = cl_mask_class((unsigned char)c);
+        e->letter = class == CL_LETTER;
+        e->digit = class == CL_DIGIT;
+        e->edge = class == CL_EDGE;
+        e->kind = c == '@'                ? CL_AT
+                  : class == CL_POINT     ? CL_DOT
+                  : (class & CL_IN_LABEL) ? CL_LABEL
+                  : (class == CL_PLUS)    ? CL_CORE
+                                          : CL_NONE;
     } else if (c == 0xFF20) { /* full-width forms, which some mail programs fold */
         e->kind = CL_AT;
     } else if (c == 0x3002 || c == 0xFF0E || c == 0xFF61) {
@@ -206,7 +161,7 @@ static void read_equals(const char *s, size_t n, size_t pos, struct cl_element *
     if (byte == '@') {
         unsigned char before = pos ? (unsigned char)s[pos - 1] : 0;
         unsigned char after = n - pos > 3 ? (unsigned char)s[pos + 3] : 0;
-        bool letter = after >= 0x80 || ascii_class(after) == LETTER;
+        bool letter = after >= 0x80 || cl_mask_class(after) == CL_LETTER;
         if (!letter || !may_end_address(before)) {
             return;
         }
@@ -253,7 +208,7 @@ static void read_entity(const char *s, size_t n, struct cl_element *e)
     }
     size_t end = p;
     while (end < n && end - p <= NAME_MAX_BYTES &&
-           ((ascii_class((unsigned char)s[end]) & (LETTER | DIGIT)) || s[end] == '#')) {
+           ((cl_mask_class((unsigned char)s[end]) & (CL_LETTER | CL_DIGIT)) || s[end] == '#')) {
         end++;
     }
     if (end == n || s[end] != ';' || end == p) {
@@ -296,7 +251,7 @@ static bool is_inner_apostrophe(const char *s, size_t pos)
     return pos > 0 && may_end_address((unsigned char)s[pos - 1]);
 }
 
-struct cl_element cl_mask_element(const char *s, size_t n, size_t pos)
+struct cl_element cl_mask_any_element(const char *s, size_t n, size_t pos)
 {
     struct cl_element e = {.kind = CL_NONE};
     if (pos >= n) {
@@ -387,7 +342,7 @@ size_t cl_mask_local_start(const char *s, size_t floor, size_t at)
                 is_wide_separator(code)) {
                 break;
             }
-        } else if (!(ascii_class(c) & LOCAL) && !(c == '\'' && is_inner_apostrophe(s, p))) {
+        } else if (!(cl_mask_class(c) & CL_IN_LOCAL) && !(c == '\'' && is_inner_apostrophe(s, p))) {
             break;
         }
         if (at - p > LOCAL_MAX_BYTES) {
@@ -406,7 +361,8 @@ static bool ends_with_entity(const char *s, size_t at)
     size_t p = at - 1; /* the ';' */
     size_t start = p;
     while (start > 0 && p - start < 10 &&
-           (ascii_class((unsigned char)s[start - 1]) & (LETTER | DIGIT) || s[start - 1] == '#')) {
+           (cl_mask_class((unsigned char)s[start - 1]) & (CL_LETTER | CL_DIGIT) ||
+            s[start - 1] == '#')) {
         start--;
     }
     if (start == p || start == 0 || s[start - 1] != '&') {
@@ -435,11 +391,11 @@ bool cl_mask_soft_local(const char *s, size_t at)
         if (at >= len && s[at - len] == escapes[i].mark &&
             escape_bytes(s, at - len + 1, at, &code) == len - 1) {
             return code >= 0x80 ? !is_wide_separator(code) || code < 0x100
-                                : ascii_class((unsigned char)code) != 0;
+                                : cl_mask_class((unsigned char)code) != 0;
         }
     }
     unsigned char c = (unsigned char)s[at - 1];
-    return ascii_class(c) == SOFT || c == ')' || (c == ';' && ends_with_entity(s, at));
+    return cl_mask_class(c) == CL_SOFT || c == ')' || (c == ';' && ends_with_entity(s, at));
 }
 
 /* A quoted local part begins and ends with a character of a name, and its opening quote does not
@@ -472,7 +428,7 @@ bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
     unsigned char outer = before ? (unsigned char)s[before - 1] : ' ';
     unsigned char last = (unsigned char)s[*close - 1];
     return is_quotable(s[*open]) && (is_quotable((char)last) || may_end_address(last)) &&
-           outer < 0x80 && !(ascii_class(outer) & LOCAL) &&
+           outer < 0x80 && !(cl_mask_class(outer) & CL_IN_LOCAL) &&
            (width == 2 || (outer != '"' && outer != '\\'));
 }
 

@@ -153,7 +153,16 @@ static void encode(const char *s, size_t n, struct cl_buf *out)
 /* May the JSON text hold an address? Escapes can spell any part of it. */
 static bool may_hold(const char *s, size_t n)
 {
-    return cl_mask_candidate(s, n) || memmem(s, n, "\\u00", 4);
+    if (cl_mask_candidate(s, n)) {
+        return true;
+    }
+    const char *end = s + n;
+    for (const char *p = memchr(s, '\\', n); p; p = memchr(p + 1, '\\', (size_t)(end - p) - 1)) {
+        if (end - p >= 4 && memcmp(p, "\\u00", 4) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The three strings a walk needs again and again. */

@@ -13,6 +13,52 @@
 
 /* chars.c */
 
+/* Classes of the ASCII bytes in text; other bytes have none. */
+enum {
+    CL_LETTER = 1, /* a-z A-Z */
+    CL_DIGIT = 2,  /* 0-9 */
+    CL_EDGE = 4,   /* - _ */
+    CL_POINT = 8,  /* . */
+    CL_PLUS = 16,  /* + */
+    CL_SOFT = 32,  /* legal in a local part, yet in real text nearly always a separator */
+    CL_IN_LABEL = CL_LETTER | CL_DIGIT | CL_EDGE,
+    CL_IN_LOCAL = CL_IN_LABEL | CL_POINT | CL_PLUS,
+};
+
+static inline unsigned cl_mask_class(unsigned char c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
+        return CL_LETTER;
+    }
+    if (c >= '0' && c <= '9') {
+        return CL_DIGIT;
+    }
+    switch (c) {
+    case '-':
+    case '_':
+        return CL_EDGE;
+    case '.':
+        return CL_POINT;
+    case '+':
+        return CL_PLUS;
+    case '!':
+    case '#':
+    case '$':
+    case '%':
+    case '&':
+    case '*':
+    case '/':
+    case '=':
+    case '?':
+    case '^':
+    case '}':
+    case '~':
+        return CL_SOFT;
+    default:
+        return 0;
+    }
+}
+
 enum cl_kind {
     CL_NONE,  /* ends every token */
     CL_AT,    /* an at-sign, however it is written */
@@ -32,7 +78,27 @@ struct cl_element {
 };
 
 /* The element at s[pos]; looks at s[pos-1] for what depends on it. */
-struct cl_element cl_mask_element(const char *s, size_t n, size_t pos);
+struct cl_element cl_mask_any_element(const char *s, size_t n, size_t pos);
+
+/* The same. Nearly all bytes of an address stand for themselves: those are read in place. */
+static inline struct cl_element cl_mask_element(const char *s, size_t n, size_t pos)
+{
+    unsigned class = pos < n ? cl_mask_class((unsigned char)s[pos]) : 0;
+    if (!(class & CL_IN_LOCAL)) {
+        return cl_mask_any_element(s, n, pos);
+    }
+    return (struct cl_element){
+        .kind = class == CL_POINT  ? CL_DOT
+                : class == CL_PLUS ? CL_CORE
+                                   : CL_LABEL,
+        .letter = class == CL_LETTER,
+        .digit = class == CL_DIGIT,
+        .edge = class == CL_EDGE,
+        .len = 1,
+        .n_bytes = 1,
+        .bytes = {s[pos]},
+    };
+}
 
 /* Where the run of plain local-part characters that ends before s[at] begins, not before floor. */
 size_t cl_mask_local_start(const char *s, size_t floor, size_t at);

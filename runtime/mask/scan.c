@@ -16,16 +16,26 @@ static bool is_hit(unsigned char a, unsigned char b)
            (a == 0xEF && b == 0xBC);
 }
 
-/* Does any of the 16 bytes at p, each with the byte after it, make a hit? Reads 17 bytes. */
-static bool any_hit(const char *p)
+/* Where the 16 bytes at p, each with the byte after it, may make a hit: all that do, and few that
+ * do not ("44", "60"), for fewer comparisons. Reads 17 bytes. */
+static inline lanes hits(const char *p)
 {
     lanes a, b;
     memcpy(&a, p, LANES);
     memcpy(&b, p + 1, LANES);
-    lanes hit = (lanes)((a == '@') | ((a == '4') & (b == '0')) | ((a == '6') & (b == '4')) |
-                        ((a == '&') & (b == 'c')) | ((a == 0xEF) & (b == 0xBC)));
-    halves any = (halves)hit;
-    return any[0] | any[1];
+    return (lanes)((a == '@') | (((a & 0xFD) == '4') & ((b & 0xFB) == '0')) |
+                   ((a == '&') & (b == 'c')) | (a == 0xEF));
+}
+
+static inline bool any(lanes hit)
+{
+    halves both = (halves)hit;
+    return both[0] | both[1];
+}
+
+static inline bool any_hit(const char *p)
+{
+    return any(hits(p));
 }
 
 /* Is there a hit in s[pos, n), fewer than 17 bytes and the last ones of s? */
@@ -42,14 +52,24 @@ static bool tail_hit(const char *s, size_t n, size_t pos)
 /* The first hit at or after pos; n when there is none. */
 static size_t find_hit(const char *s, size_t n, size_t pos)
 {
-    while (n - pos > LANES && !any_hit(s + pos)) {
-        pos += LANES;
-    }
-    if (n - pos <= LANES && !tail_hit(s, n, pos)) {
-        return n;
-    }
-    while (pos < n && !is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
-        pos++;
+    while (pos < n) {
+        while (n - pos > 2 * LANES && !any(hits(s + pos) | hits(s + pos + LANES))) {
+            pos += 2 * LANES;
+        }
+        while (n - pos > LANES && !any_hit(s + pos)) {
+            pos += LANES;
+        }
+        if (n - pos <= LANES && !tail_hit(s, n, pos)) {
+            return n;
+        }
+        size_t end = n - pos > LANES ? pos + LANES : n;
+        while (pos < end &&
+               !is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
+            pos++;
+        }
+        if (pos < end) {
+            break;
+        }
     }
     return pos;
 }
@@ -228,12 +248,15 @@ static bool passes(const struct cl_mask *mask, const char *s, size_t from, size_
     enum { DOMAIN_MAX_BYTES = 255 }; /* no longer one is on any list */
     struct cl_buf domain;
     cl_buf_init(&domain, DOMAIN_MAX_BYTES);
-    if (memchr(s + from, '%', to - from) || memchr(s + from, '&', to - from) ||
-        memchr(s + from, '=', to - from) || memchr(s + from, '\\', to - from)) {
-        cl_mask_decode(s, from, to, &domain);
-    } else {
+    size_t plain = from;
+    while (plain < to && s[plain] != '%' && s[plain] != '&' && s[plain] != '=' &&
+           s[plain] != '\\') {
+        plain++;
+    }
+    if (plain == to) {
         return cl_mask_domain_passes(mask, s + from, to - from);
     }
+    cl_mask_decode(s, from, to, &domain);
     bool pass = !domain.failed && cl_mask_domain_passes(mask, cl_buf_str(&domain), domain.len);
     cl_buf_fini(&domain);
     return pass;
