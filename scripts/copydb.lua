@@ -8,6 +8,10 @@ local backup = require "backup"
 local errors = require "errors"
 local mask = require "mask"
 
+local function limit(value)
+  return value > 0 and value or nil
+end
+
 local P = require("procedure").new {
   name = "copydb",
   title = "Copy a database",
@@ -19,6 +23,11 @@ local P = require("procedure").new {
     leave = { "list", default = {}, help = "what stays behind: owners, privileges, publications, "
       .. "subscriptions, user_mappings, tablespaces, large_objects" },
     tablespaces = { "list", default = {}, help = "what is called otherwise in the target: old=new" },
+    max_bytes_per_second = { "integer", default = 0, min = 0, help = "read from the source; 0: no limit" },
+    max_replica_lag_ms = { "integer", default = 0, min = 0,
+      help = "wait while the source's replicas are further behind; 0: never" },
+    warn_xmin_age = { "integer", default = 0, min = 0,
+      help = "warn when the snapshot holds back more transactions; 0: never" },
     mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
   },
   summary = function(run)
@@ -27,7 +36,8 @@ local P = require("procedure").new {
       :format(copied.tables, copied.rows, copied.bytes, copied.seconds, copied.masked, compared.tables)
   end,
   preflight = function(ctx)
-    backup.preflight { source = ctx.params.source, target = ctx.params.target }
+    backup.preflight { source = ctx.params.source, target = ctx.params.target,
+      max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) }
   end,
 }
 
@@ -57,8 +67,11 @@ P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", ti
   retry = { attempts = 1 },
   run = function(run)
     local done = backup.stream { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, leave = run.params.leave, tablespaces = tablespaces(run), mask = rules(run), compare = true,
-      progress = progress(run) }
+      jobs = run.params.jobs, leave = run.params.leave,
+      tablespaces = tablespaces(run), mask = rules(run), compare = true,
+      progress = progress(run), max_bytes_per_second = limit(run.params.max_bytes_per_second),
+      max_replica_lag_ms = limit(run.params.max_replica_lag_ms),
+      warn_xmin_age = limit(run.params.warn_xmin_age) }
     for _, warning in ipairs(done.warnings) do run:warn(warning) end
     return done
   end,

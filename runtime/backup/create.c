@@ -60,7 +60,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     const struct cl_part *part = &archivist->parts->part[item - objects->n_ranges];
     struct cl_file_sink *sink = cl_file_sink_open(archivist->archive, file, err);
     bool ok = sink &&
-              cl_pg_source_open(&source, archivist->reader.conn, &a->table, part->where,
+              cl_pg_source_open(&source, archivist->reader.conn, "source", &a->table, part->where,
                                 a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, part, &done, err);
     cl_pg_source_close(&source);

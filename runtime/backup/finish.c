@@ -24,7 +24,7 @@ static bool named_command(PGconn *conn, const char *command, const char *schema,
     cl_sql_name(&sql, schema, name);
     bool ok = cl_marks_run(marks, conn, "command", cl_buf_str(&sql), 0, cl_buf_str(&sql), err);
     cl_buf_fini(&sql);
-    return ok || cl_err_context(err, "%s.%s", schema, name);
+    return ok || cl_err_context(err, "target: %s.%s", schema, name);
 }
 
 /* What lies where, before anything is made. */
@@ -93,7 +93,7 @@ static bool set_sequences(PGconn *conn, struct cl_run *run, size_t first,
         cl_marks_run(&run->marks, conn, "sequences", "", (int64_t)first, cl_buf_str(&sql), err);
     cl_buf_fini(&sql);
     cl_buf_fini(&name);
-    return ok || cl_err_context(err, "setting sequences");
+    return ok || cl_err_context(err, "target: setting sequences");
 }
 
 struct validator {
@@ -136,7 +136,8 @@ static bool validate(void *worker, size_t item, struct cl_err *err)
     bool ok = cl_pg_exec(validator->link.conn, cl_buf_str(&sql), err);
     cl_work_end(validator->run->work, slot);
     cl_buf_fini(&sql);
-    return ok || cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema, key->table);
+    return ok || cl_err_context(err, "target: foreign key %s of %s.%s", key->name, key->schema,
+                                key->table);
 }
 
 static void dismiss_validator(void *worker)
@@ -158,7 +159,7 @@ static bool make_foreign_keys(PGconn *conn, struct cl_run *run, const struct cl_
             return false;
         }
         if (!cl_marks_run(&run->marks, conn, "foreign key", "", key->oid, key->create, err)) {
-            return cl_err_context(err, "foreign key %s of %s.%s", key->name, key->schema,
+            return cl_err_context(err, "target: foreign key %s of %s.%s", key->name, key->schema,
                                   key->table);
         }
     }

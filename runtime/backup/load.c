@@ -229,7 +229,7 @@ static bool build_index(struct worker *worker, const struct cl_index *index, boo
     cl_work_end(run->work, slot);
     cl_buf_fini(&name);
     cl_buf_fini(&sql);
-    return (ok || cl_err_context(err, "index %s.%s", index->schema, index->name)) &&
+    return (ok || cl_err_context(err, "target: index %s.%s", index->schema, index->name)) &&
            (!cl_fault("copy_index") ||
             cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_index"));
 }
@@ -247,13 +247,13 @@ static bool take_over(struct worker *worker, size_t item, struct cl_err *err)
     for (size_t i = 0; ok && i < state->n_indexes; i++) {
         const struct cl_index *index = plan->indexes[state->first_index + i];
         ok = !*index->after || cl_pg_exec(worker->writer.conn, index->after, err) ||
-             cl_err_context(err, "index %s.%s", index->schema, index->name);
+             cl_err_context(err, "target: index %s.%s", index->schema, index->name);
     }
     cl_buf_init(&sql, SQL_BYTES_MAX);
     cl_buf_adds(&sql, "ANALYZE ");
     cl_sql_name(&sql, table->schema, table->name);
     ok = ok && (table->foreign_below || cl_pg_exec(worker->writer.conn, cl_buf_str(&sql), err) ||
-                cl_run_blame(table, err));
+                cl_err_context(err, "target: statistics of %s.%s", table->schema, table->name));
     cl_work_end(work, slot);
     cl_buf_fini(&sql);
     return ok;

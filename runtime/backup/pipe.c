@@ -13,6 +13,8 @@ enum {
     BATCH_KEEP_BYTES = 1024 * 1024, /* a batch buffer wider than that is given back */
 };
 
+static const char TARGET[] = "target";
+
 static void add_columns(struct cl_buf *sql, const struct cl_table *table)
 {
     for (size_t i = 0; i < table->n_columns; i++) {
@@ -64,19 +66,22 @@ static bool copy_in_sql(struct cl_buf *sql, const struct cl_table *table,
                        format == CL_COPY_BINARY ? "binary" : "text", fresh ? ", FREEZE" : "");
 }
 
+static bool blame(const char *side, const struct cl_table *table, struct cl_err *err)
+{
+    return cl_err_context(err, "%s: %s.%s", side, table->schema, table->name);
+}
+
 /* Runs sql, which ends in a COPY, up to there. */
-static bool start_copy(PGconn *conn, const struct cl_table *table, const struct cl_buf *sql,
-                       ExecStatusType expected, struct cl_err *err)
+static bool start_copy(PGconn *conn, const struct cl_buf *sql, ExecStatusType expected,
+                       struct cl_err *err)
 {
     if (sql->failed) {
-        return cl_fail(err, CL_INVALID, "E_TOO_LONG", "%s.%s: the COPY command is too long",
-                       table->schema, table->name);
+        return cl_fail(err, CL_INVALID, "E_TOO_LONG", "the COPY command is too long");
     }
     PGresult *r = PQexec(conn, cl_buf_str(sql));
     bool ok = PQresultStatus(r) == expected;
     if (!ok) {
         cl_pg_fail(err, conn, r);
-        cl_err_context(err, "%s.%s", table->schema, table->name);
     }
     PQclear(r);
     return ok;
@@ -100,7 +105,7 @@ static bool end_copy(PGconn *conn, int64_t *rows, struct cl_err *err)
 
 /* The server found a row it cannot put into one message: say so in words, and which. (When it
  * speaks another language its own message has to do.) */
-static bool name_wide_row(const struct cl_pg_source *source, struct cl_err *err)
+static void name_wide_row(const struct cl_pg_source *source, struct cl_err *err)
 {
     if (strstr(err->message, "invalid memory alloc request size") ||
         strstr(err->message, "enlarge string buffer")) {
@@ -108,7 +113,6 @@ static bool name_wide_row(const struct cl_pg_source *source, struct cl_err *err)
                 "row %llu is wider than 1 GB, PostgreSQL's limit of a message",
                 (unsigned long long)source->messages + 1);
     }
-    return false;
 }
 
 static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struct cl_err *err)
@@ -125,13 +129,19 @@ static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struc
     }
     *n = 0;
     if (got == -2) {
-        return cl_pg_fail(err, source->conn, NULL);
+        cl_pg_fail(err, source->conn, NULL);
+        return blame(source->side, source->table, err);
     }
-    return end_copy(source->conn, &base->rows, err) || name_wide_row(source, err);
+    if (!end_copy(source->conn, &base->rows, err)) {
+        name_wide_row(source, err);
+        return blame(source->side, source->table, err);
+    }
+    return true;
 }
 
-bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct cl_table *table,
-                       const char *where, enum cl_copy_format format, struct cl_err *err)
+bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const char *side,
+                       const struct cl_table *table, const char *where, enum cl_copy_format format,
+                       struct cl_err *err)
 {
     struct cl_buf sql;
     memset(source, 0, sizeof *source);
@@ -139,11 +149,13 @@ bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct c
     source->base.by_the_row = true;
     source->base.rows = CL_ROWS_UNKNOWN;
     source->conn = conn;
+    source->side = side;
+    source->table = table;
     cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
     copy_out_sql(&sql, table, where, format);
-    bool ok = start_copy(conn, table, &sql, PGRES_COPY_OUT, err);
+    bool ok = start_copy(conn, &sql, PGRES_COPY_OUT, err);
     cl_buf_fini(&sql);
-    return ok;
+    return ok || blame(side, table, err);
 }
 
 void cl_pg_source_close(struct cl_pg_source *source)
@@ -166,13 +178,14 @@ static bool pg_put(struct cl_sink *base, const char *bytes, size_t n, struct cl_
 {
     struct cl_pg_sink *sink = (struct cl_pg_sink *)base;
     if (PQputCopyData(sink->conn, bytes, (int)n) != 1) {
-        return cl_pg_fail(err, sink->conn, NULL);
+        cl_pg_fail(err, sink->conn, NULL);
+        return blame(TARGET, sink->table, err);
     }
     if (server_complained(sink->conn)) {
         int64_t rows;
         PQputCopyEnd(sink->conn, NULL);
         end_copy(sink->conn, &rows, err);
-        return false;
+        return blame(TARGET, sink->table, err);
     }
     return true;
 }
@@ -181,9 +194,10 @@ static bool pg_finish(struct cl_sink *base, struct cl_err *err)
 {
     struct cl_pg_sink *sink = (struct cl_pg_sink *)base;
     if (PQputCopyEnd(sink->conn, NULL) != 1) {
-        return cl_pg_fail(err, sink->conn, NULL);
+        cl_pg_fail(err, sink->conn, NULL);
+        return blame(TARGET, sink->table, err);
     }
-    return end_copy(sink->conn, &base->rows, err);
+    return end_copy(sink->conn, &base->rows, err) || blame(TARGET, sink->table, err);
 }
 
 bool cl_pg_sink_open(struct cl_pg_sink *sink, PGconn *conn, const struct cl_table *table,
@@ -195,11 +209,12 @@ bool cl_pg_sink_open(struct cl_pg_sink *sink, PGconn *conn, const struct cl_tabl
     sink->base.finish = pg_finish;
     sink->base.rows = CL_ROWS_UNKNOWN;
     sink->conn = conn;
+    sink->table = table;
     cl_buf_init(&sql, COPY_SQL_BYTES_MAX);
     copy_in_sql(&sql, table, format, fresh);
-    bool ok = start_copy(conn, table, &sql, PGRES_COPY_IN, err);
+    bool ok = start_copy(conn, &sql, PGRES_COPY_IN, err);
     cl_buf_fini(&sql);
-    return ok;
+    return ok || blame(TARGET, table, err);
 }
 
 /* Adds what has passed since the last time to the progress: not by the row, several threads write

@@ -39,21 +39,26 @@ struct cl_sink {
 
 /* COPY out of a server. */
 struct cl_pg_source {
-    struct cl_source base; /* next, rows */
-    PGconn *conn;          /* borrowed; idle before and after */
-    char *message;         /* libpq's, freed at the next call */
-    uint64_t messages;     /* given so far; a server sends a row in each */
+    struct cl_source base;        /* next, rows */
+    PGconn *conn;                 /* borrowed; idle before and after */
+    const char *side;             /* "source" or "target", for messages */
+    const struct cl_table *table; /* borrowed; same */
+    char *message;                /* libpq's, freed at the next call */
+    uint64_t messages;            /* given so far; a server sends a row in each */
 };
 
 /* COPY into a server. */
 struct cl_pg_sink {
-    struct cl_sink base; /* put, finish, rows */
-    PGconn *conn;        /* borrowed; in a transaction once opened */
+    struct cl_sink base;          /* put, finish, rows */
+    PGconn *conn;                 /* borrowed; in a transaction once opened */
+    const struct cl_table *table; /* borrowed; for messages */
 };
 
-/* Starts COPY (columns) TO STDOUT; where (may be NULL) is a condition on the rows. */
-bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const struct cl_table *table,
-                       const char *where, enum cl_copy_format format, struct cl_err *err);
+/* Starts COPY (columns) TO STDOUT; where (may be NULL) is a condition on the rows; side is where
+ * the connection leads, for messages. */
+bool cl_pg_source_open(struct cl_pg_source *source, PGconn *conn, const char *side,
+                       const struct cl_table *table, const char *where, enum cl_copy_format format,
+                       struct cl_err *err);
 void cl_pg_source_close(struct cl_pg_source *source);
 
 /* Starts COPY (columns) FROM STDIN in a transaction of its own, which the caller commits. fresh:

@@ -133,8 +133,9 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
         file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
-        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn, reading->table,
-                               reading->where, reading->format, err);
+        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn,
+                               reading->side == CL_SIDE_SOURCE ? "source" : "target",
+                               reading->table, reading->where, reading->format, err);
         source = ok ? &pg.base : NULL;
     }
     ok = source && read_all(reader, reading, source, &t, err);

@@ -52,7 +52,7 @@ static struct cl_source *open_part(void *arg, const struct cl_part *part, struct
 {
     struct reader *reader = arg;
     const struct cl_table *table = &reader->feed->catalog->tables[part->table];
-    bool ok = cl_pg_source_open(&reader->source, reader->link.conn, table, part->where,
+    bool ok = cl_pg_source_open(&reader->source, reader->link.conn, "source", table, part->where,
                                 table->format, err);
     return ok ? &reader->source.base : NULL;
 }

@@ -58,7 +58,7 @@ static bool load(struct cl_run *run, PGconn *conn, struct cl_source *source,
         return false;
     }
     return (cl_marks_put(&run->marks, conn, mark, err) && cl_pg_exec(conn, "COMMIT", err)) ||
-           cl_run_blame(table, err);
+           cl_err_context(err, "target: %s.%s", table->schema, table->name);
 }
 
 /* The names are the mark's for the time of the call. */

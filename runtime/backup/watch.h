@@ -1,7 +1,8 @@
 /*
  * The watch over one verb's connections: a thread that, once the job is asked to stop or a worker
  * has failed, sends a cancel request to every connection still in use, again and again until it is
- * given back.  So nobody waits long in libpq for an answer nobody wants any more.
+ * given back.  So nobody waits long in libpq for an answer nobody wants any more, nor for one that
+ * cannot come: connections whose peer has been gone for a minute are shut.
  */
 #ifndef CL_BACKUP_WATCH_H
 #define CL_BACKUP_WATCH_H

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "conninfo.h"
 
-enum { TICK_MS = 100, PARAMS_MAX = 80, SETTINGS_BYTES = 1024, CONNECT_TIMEOUT_S_MAX = 3600 };
+enum { TICK_MS = 100, PARAMS_MAX = 80, SETTINGS_BYTES = 2048, CONNECT_TIMEOUT_S_MAX = 3600 };
 
 /* What would change or hinder the copying of data; scripts keep what their role has. */
 #define ENGINE_SETTINGS                                                                            \
@@ -287,6 +287,20 @@ failed:
     return NULL;
 }
 
+/* The server's end of the connection: it notices within two minutes that we are gone, unless its
+ * operator has set other times; but never gives us up because we let it wait: while the other side
+ * is slow, or a limit keeps us, we read nothing. */
+static const char *peers(const PGconn *conn)
+{
+    return PQserverVersion(conn) < 120000
+               ? ""
+               : "SET tcp_user_timeout = 0;"
+                 "SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '60' "
+                 "WHEN 'tcp_keepalives_interval' THEN '10' ELSE '6' END, false) "
+                 "FROM pg_catalog.pg_settings WHERE source = 'default' AND name IN "
+                 "('tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count');";
+}
+
 static bool apply_settings(const struct attempt *a, PGconn *conn, struct cl_err *err)
 {
     const struct cl_pg_options *o = a->options;
@@ -295,9 +309,9 @@ static bool apply_settings(const struct attempt *a, PGconn *conn, struct cl_err 
              "SET DateStyle = ISO; SET IntervalStyle = postgres; SET TimeZone = 'UTC';"
              "SET extra_float_digits = 3; SET bytea_output = hex; SET lc_monetary = 'C';"
              "SET standard_conforming_strings = on; SET statement_timeout = 0;"
-             "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;%s%s%s%s",
+             "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;%s%s%s%s%s",
              PQserverVersion(conn) >= 140000 ? "SET idle_session_timeout = 0;" : "",
-             o->for_scripts ? "" : ENGINE_SETTINGS,
+             o->for_scripts ? "" : peers(conn), o->for_scripts ? "" : ENGINE_SETTINGS,
              o->fast_commit ? "SET synchronous_commit = off;" : "",
              o->readonly ? "SET default_transaction_read_only = on;"
                            "SHOW default_transaction_read_only"

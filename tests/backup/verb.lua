@@ -55,7 +55,8 @@ if ok then
   result.progress_calls, result.progress = calls, last
   print(json.encode(result))
 elseif type(result) == "table" then
-  print(json.encode { class = result.class, code = result.code, message = result.message })
+  print(json.encode { class = result.class, code = result.code, message = result.message,
+    retryable = result.retryable })
 else
   print(json.encode { stopped = tostring(result), progress = last })
 end
