@@ -217,28 +217,46 @@ const struct cl_table *cl_catalog_find(const struct cl_catalog *catalog, const c
     return NULL;
 }
 
+static bool read_system(struct cl_identity *identity, PGconn *conn, struct cl_err *err)
+{
+    char *system = cl_pg_value(conn, "SELECT system_identifier FROM pg_control_system()", err);
+    snprintf(identity->system, sizeof identity->system, "%s", system ? system : "");
+    free(system);
+    return *identity->system != '\0';
+}
+
 bool cl_identity_read(struct cl_identity *identity, PGconn *conn, struct cl_err *err)
 {
     PGresult *r = run_sql(conn, "runtime/backup/identity.sql", err);
     if (!r) {
         return cl_err_context(err, "cannot tell which database this is");
     }
-    snprintf(identity->system, sizeof identity->system, "%s", PQgetvalue(r, 0, 0));
+    *identity->system = '\0';
+    bool may_ask = *PQgetvalue(r, 0, 0) == 't';
     identity->oid = (uint32_t)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
     snprintf(identity->database, sizeof identity->database, "%s", PQgetvalue(r, 0, 2));
     snprintf(identity->version, sizeof identity->version, "%s", PQgetvalue(r, 0, 3));
     identity->number = (int)strtol(PQgetvalue(r, 0, 4), NULL, 10);
+    snprintf(identity->started, sizeof identity->started, "%s", PQgetvalue(r, 0, 5));
     PQclear(r);
-    return true;
+    return !may_ask || read_system(identity, conn, err) ||
+           cl_err_context(err, "cannot tell which database this is");
+}
+
+/* One server? Either mark says so: a role may be let ask for less than the other. */
+static bool same_server(const struct cl_identity *a, const struct cl_identity *b)
+{
+    return (*a->system && strcmp(a->system, b->system) == 0) ||
+           (*a->started && strcmp(a->started, b->started) == 0);
 }
 
 bool cl_identity_differ(const struct cl_identity *source, const struct cl_identity *target,
                         struct cl_err *err)
 {
-    if (source->oid == target->oid && strcmp(source->system, target->system) == 0) {
+    if (source->oid == target->oid && same_server(source, target)) {
         return cl_fail(err, CL_PERMISSION, "E_SAME_DATABASE",
-                       "source and target are the same database '%s' (system %s, oid %u)",
-                       target->database, target->system, target->oid);
+                       "source and target are the same database '%s' (oid %u)", target->database,
+                       target->oid);
     }
     return true;
 }

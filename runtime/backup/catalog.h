@@ -44,7 +44,8 @@ struct cl_sequence {
 };
 
 struct cl_identity {
-    char system[24];    /* system identifier */
+    char system[24];    /* system identifier; "" when the role may not ask for it */
+    char started[24];   /* when the server was, to the microsecond; "" when read from an archive */
     char database[128]; /* its name, for messages */
     char version[64];   /* "15.20 (Debian …)" */
     uint32_t oid;       /* of the database */

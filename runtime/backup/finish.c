@@ -7,6 +7,7 @@
 #include "base/embed.h"
 #include "base/fault.h"
 #include "crew.h"
+#include "roles.h"
 #include "target.h"
 
 enum {
@@ -55,11 +56,17 @@ static bool settle_tablespaces(struct cl_target *target, struct cl_run *run,
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
                        const char *schema_file, const struct cl_after *after, struct cl_err *err)
 {
+    const struct cl_script *const scripts[] = {&target->before, &target->rest};
+    const struct cl_script_except except = {.objects = (const uint32_t(*)[2])after->objects,
+                                            .n = after->n_objects};
     const struct cl_script_run where = {
         .watch = run->watch, .conn = target->link.conn, .marks = &run->marks, .name = "before"};
     if (!cl_script_load(&target->before, tools, run->watch, schema_file, CL_SECTION_PRE_DATA,
                         run->spec, NULL, err) ||
+        !cl_script_load(&target->rest, tools, run->watch, schema_file, CL_SECTION_POST_DATA,
+                        run->spec, &except, err) ||
         !settle_tablespaces(target, run, after, err) ||
+        !cl_roles_check(target->link.conn, scripts, 2, err) ||
         !cl_script_run(&target->before, &where, CL_TURN_MAIN, err)) {
         return false;
     }
@@ -207,9 +214,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
                       struct cl_err *err)
 {
     PGconn *conn = target->link.conn;
-    struct cl_script script = {0};
-    struct cl_script_except except = {.objects = (const uint32_t(*)[2])finish->after->objects,
-                                      .n = finish->after->n_objects};
+    struct cl_script *script = &target->rest;
     const struct cl_script_run before = {
         .watch = run->watch, .conn = conn, .marks = &run->marks, .name = "before"};
     const struct cl_script_run after = {
@@ -221,17 +226,14 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
                            left < SEQUENCES_A_QUERY ? left : SEQUENCES_A_QUERY, err);
     }
     ok = ok && make_foreign_keys(conn, run, finish->after, err) &&
-         cl_script_load(&script, finish->tools, run->watch, finish->schema_file,
-                        CL_SECTION_POST_DATA, run->spec, &except, err) &&
-         cl_script_run(&script, &after, CL_TURN_MAIN, err) &&
+         cl_script_run(script, &after, CL_TURN_MAIN, err) &&
          cl_script_run(&target->before, &before, CL_TURN_PRIVILEGES, err) &&
-         cl_script_run(&script, &after, CL_TURN_PRIVILEGES, err) &&
+         cl_script_run(script, &after, CL_TURN_PRIVILEGES, err) &&
          refresh(conn, run, finish, err) && analyze_rest(conn, run, err) &&
          cl_proof_check(finish->proof, run, err);
     if (ok && cl_fault("copy_ending")) {
         ok = cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_ending");
     }
-    ok = ok && cl_script_run(&script, &after, CL_TURN_LAST, err);
-    cl_script_fini(&script);
+    ok = ok && cl_script_run(script, &after, CL_TURN_LAST, err);
     return ok;
 }

@@ -211,9 +211,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
         cl_lo_warn_left(&run, manifest.large_objects);
     }
-    struct cl_finish finish = {.tools = &tools,
-                               .schema_file = schema,
-                               .sequences = manifest.sequences,
+    struct cl_finish finish = {.sequences = manifest.sequences,
                                .n_sequences = manifest.n_sequences,
                                .matviews = manifest.matviews,
                                .n_matviews = manifest.n_matviews,

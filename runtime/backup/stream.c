@@ -110,8 +110,7 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ke
 }
 
 static bool finish(struct cl_target *target, struct cl_run *run, const struct cl_catalog *catalog,
-                   const struct cl_after *after, const struct cl_tools *tools,
-                   const char *schema_file, struct cl_proof *proof, struct cl_err *err)
+                   const struct cl_after *after, struct cl_proof *proof, struct cl_err *err)
 {
     size_t n = (size_t)PQntuples(catalog->matviews);
     const char **matviews = calloc(2 * n + 1, sizeof *matviews);
@@ -121,9 +120,7 @@ static bool finish(struct cl_target *target, struct cl_run *run, const struct cl
     for (size_t i = 0; i < 2 * n; i++) {
         matviews[i] = PQgetvalue(catalog->matviews, (int)(i / 2), (int)(i % 2));
     }
-    struct cl_finish what = {.tools = tools,
-                             .schema_file = schema_file,
-                             .sequences = catalog->sequences,
+    struct cl_finish what = {.sequences = catalog->sequences,
                              .n_sequences = catalog->n_sequences,
                              .matviews = matviews,
                              .n_matviews = n,
@@ -164,7 +161,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
         cl_run_release(&run);
     }
     cl_keeper_close(&keeper); /* the source is not needed any more */
-    ok = ok && finish(&target, &run, &catalog, &after, &tools, schema, &proof, err);
+    ok = ok && finish(&target, &run, &catalog, &after, &proof, err);
     cl_proof_end(&proof);
     cl_target_close(&target);
     cl_run_scratch_end(scratch);

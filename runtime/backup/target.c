@@ -41,6 +41,7 @@ bool cl_target_open(struct cl_target *target, struct cl_run *run, const struct c
 void cl_target_close(struct cl_target *target)
 {
     cl_script_fini(&target->before);
+    cl_script_fini(&target->rest);
     cl_link_close(&target->link);
 }
 

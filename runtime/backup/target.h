@@ -11,6 +11,7 @@ struct cl_target {
     struct cl_link link;         /* for single commands; between them idle, in no transaction */
     struct cl_identity identity; /* of the target */
     struct cl_script before;     /* the schema before the rows; its grants wait for the end */
+    struct cl_script rest;       /* the schema after them */
 };
 
 /* Opens the target; refuses the source itself (P1) and a database that is not empty. */
@@ -34,8 +35,6 @@ bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err
 
 /* After the rows. */
 struct cl_finish {
-    const struct cl_tools *tools;        /* for the post-data section */
-    const char *schema_file;             /* custom format */
     const struct cl_sequence *sequences; /* n_sequences */
     size_t n_sequences;                  /* entries of sequences */
     const char *const *matviews;         /* n_matviews pairs: schema, name; in refresh order */
@@ -44,8 +43,8 @@ struct cl_finish {
     struct cl_proof *proof;              /* what came of the rows */
 };
 
-/* The schema before the rows. after: what will be made then; it says which tablespaces are needed.
- */
+/* The schema before the rows, unless a role or a tablespace it needs is missing. after: what will
+ * be made then; it says which tablespaces are needed. */
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
                        const char *schema_file, const struct cl_after *after, struct cl_err *err);
 
