@@ -46,8 +46,8 @@ bool cl_comparison_differs(struct cl_comparison *all, const char *kind, const ch
 static bool judge_pair(struct cl_comparison *all, struct cl_pair *pair, struct cl_err *err)
 {
     struct cl_backup_summary *s = all->run->summary;
-    const char *schema = pair->source->schema;
-    const char *name = pair->source->name;
+    const char *schema = pair->schema;
+    const char *name = pair->name;
     const struct cl_checksum *sums = pair->sums;
     const char *problem = sums[0].rows != sums[1].rows ? "rows" : "content";
     bool differs = !cl_checksum_equal(&sums[0], &sums[1]);
@@ -77,7 +77,8 @@ static bool judge(struct cl_comparison *all, struct cl_err *err)
     }
     bool ok = true;
     for (size_t i = 0; ok && i < all->n_pairs; i++) {
-        ok = !all->pairs[i].comparable || judge_pair(all, &all->pairs[i], err);
+        struct cl_pair *pair = &all->pairs[i];
+        ok = !cl_pair_compared(pair) || judge_pair(all, pair, err);
     }
     return ok;
 }
@@ -89,9 +90,7 @@ static bool sum_up(struct cl_comparison *all, struct cl_err *err)
     uint64_t total = 0;
     for (size_t i = 0; ok && i < all->n_pairs; i++) {
         struct cl_pair *pair = &all->pairs[i];
-        ok = !pair->comparable ||
-             (cl_comparison_readings(all, pair, CL_SIDE_SOURCE, &readings, err) &&
-              cl_comparison_readings(all, pair, CL_SIDE_TARGET, &readings, err));
+        ok = !cl_pair_compared(pair) || cl_comparison_readings(all, pair, &readings, err);
     }
     for (size_t i = 0; i < readings.n; i++) {
         total += readings.list[i].bytes;
@@ -140,10 +139,7 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
               open_target(&all, err) && cl_comparison_pair(&all, err) &&
               cl_comparison_cut(&all, err) && sum_up(&all, err) && cl_comparison_rows(&all, err) &&
               cl_comparison_states(&all, err) && cl_comparison_objects(&all, err);
-    free(all.pairs);
-    free(all.columns);
-    cl_parts_fini(&all.parts[CL_SIDE_SOURCE]);
-    cl_parts_fini(&all.parts[CL_SIDE_TARGET]);
+    cl_comparison_unpair(&all);
     cl_run_release(&run);
     cl_keeper_close(&all.target);
     cl_keeper_close(&all.source);

@@ -51,11 +51,15 @@ static bool read_key(struct cl_key *key, PGconn *conn, uint32_t oid, const struc
 bool cl_key_find(struct cl_key *key, struct cl_comparison *all, const struct cl_pair *pair,
                  struct cl_err *err)
 {
-    if (!read_key(key, all->target.link.conn, pair->target.oid, &pair->target, err)) {
-        return false;
+    const struct cl_table *source = &pair->tables[CL_SIDE_SOURCE];
+    const struct cl_table *target = &pair->tables[CL_SIDE_TARGET];
+    bool ok = true;
+    key->n = 0;
+    if (pair->there[CL_SIDE_TARGET]) {
+        ok = read_key(key, all->target.link.conn, target->oid, target, err);
     }
-    return key->n > 0 || pair->archived ||
-           read_key(key, all->source.link.conn, pair->source->oid, &pair->target, err);
+    return ok && (key->n > 0 || pair->archived ||
+                  read_key(key, all->source.link.conn, source->oid, source, err));
 }
 
 static int64_t big_endian(const char *p, size_t n)

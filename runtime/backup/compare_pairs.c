@@ -6,36 +6,68 @@
 #include "compare.h"
 #include "plan.h"
 
-static bool note(struct cl_comparison *all, const struct cl_table *table, const char *problem,
-                 struct cl_err *err)
+bool cl_pair_order(struct cl_pair *pair, enum cl_side side, const struct cl_table *like,
+                   const char **missing, struct cl_err *err)
 {
-    return cl_comparison_differs(all, "table", table->schema, table->name, problem, NULL, err);
+    struct cl_column *columns = calloc(like->n_columns + 1, sizeof *columns);
+    *missing = NULL;
+    if (!columns) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    bool ok = cl_plan_columns(&pair->tables[side], like, columns, missing);
+    if (ok) {
+        free(pair->columns[side]);
+        pair->columns[side] = columns;
+        pair->tables[side].columns = columns;
+        pair->tables[side].n_columns = like->n_columns;
+    } else {
+        free(columns);
+    }
+    return ok;
 }
 
-/* Sets up the pair of one table of the source. */
+static bool note(struct cl_comparison *all, const struct cl_pair *pair, const char *problem,
+                 struct cl_err *err)
+{
+    return cl_comparison_differs(all, "table", pair->schema, pair->name, problem, NULL, err);
+}
+
+/* Sets up the pair of one table of the source; archived: or of an archive. */
 static bool pair_up(struct cl_comparison *all, struct cl_pair *pair, const struct cl_table *source,
-                    struct cl_column *columns, struct cl_err *err)
+                    const struct cl_archived *archived, struct cl_err *err)
 {
     const struct cl_table *table =
         cl_catalog_find(&all->target_tables, source->schema, source->name);
     const char *missing;
-    pair->source = source;
+    pair->schema = source->schema;
+    pair->name = source->name;
+    pair->leader = pair;
+    pair->archived = archived;
     pair->format = source->format;
+    pair->there[CL_SIDE_SOURCE] = true;
+    pair->tables[CL_SIDE_SOURCE] = *source;
     if (!table) {
-        return note(all, source, "missing in the target", err);
+        return true;
     }
-    pair->target = *table;
-    if (!cl_plan_columns(table, source, columns, &missing)) {
-        return note(all, source, "columns", err);
+    pair->there[CL_SIDE_TARGET] = true;
+    pair->tables[CL_SIDE_TARGET] = *table;
+    if (!cl_pair_order(pair, CL_SIDE_TARGET, source, &missing, err)) {
+        return missing && note(all, pair, "columns", err);
     }
-    pair->target.columns = columns;
-    pair->target.n_columns = source->n_columns;
+    if (archived) { /* which knows no classes of its columns */
+        pair->tables[CL_SIDE_SOURCE] = pair->tables[CL_SIDE_TARGET];
+        if (!cl_pair_order(pair, CL_SIDE_SOURCE, source, &missing, err)) {
+            return false;
+        }
+    }
     /* an excluded table is compared with nothing: it must have no rows */
-    pair->comparable = !table->excluded && !source->excluded;
+    bool compared = !table->excluded && !source->excluded;
+    pair->read[CL_SIDE_SOURCE] = compared;
+    pair->read[CL_SIDE_TARGET] = compared;
     return true;
 }
 
-/* Is the table one of the source's? */
+/* Is the target's table one of the source's? */
 static bool known(const struct cl_comparison *all, const struct cl_table *table)
 {
     const struct cl_manifest *manifest = &all->manifest;
@@ -72,39 +104,68 @@ static bool check_excluded(struct cl_comparison *all, const struct cl_table *tab
                                  sums, err);
 }
 
+/* Reports tables that only one side has. */
+static bool note_alone(struct cl_comparison *all, struct cl_err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < all->n_pairs; i++) {
+        const struct cl_pair *pair = &all->pairs[i];
+        bool alone = pair->there[CL_SIDE_SOURCE] != pair->there[CL_SIDE_TARGET];
+        if (alone && pair->leader == pair && !pair->grouped) {
+            ok = note(all, pair,
+                      pair->there[CL_SIDE_SOURCE] ? "missing in the target" : "not in the source",
+                      err);
+        }
+    }
+    return ok;
+}
+
 bool cl_comparison_pair(struct cl_comparison *all, struct cl_err *err)
 {
+    const struct cl_catalog *target = &all->target_tables;
     bool archive = all->run->spec->archive != NULL;
     size_t n = archive ? all->manifest.n_tables : all->source_tables.n_tables;
-    size_t n_columns = 0;
-    for (size_t i = 0; i < n; i++) {
-        n_columns += archive ? all->manifest.tables[i].table.n_columns
-                             : all->source_tables.tables[i].n_columns;
-    }
-    all->pairs = calloc(n + 1, sizeof *all->pairs);
-    all->columns = calloc(n_columns + 1, sizeof *all->columns);
-    if (!all->pairs || !all->columns) {
+    all->pairs = calloc(n + target->n_tables + 1, sizeof *all->pairs);
+    if (!all->pairs) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    all->n_pairs = n;
-    size_t used = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct cl_table *table =
-            archive ? &all->manifest.tables[i].table : &all->source_tables.tables[i];
-        all->pairs[i].archived = archive ? &all->manifest.tables[i] : NULL;
-        if (!pair_up(all, &all->pairs[i], table, &all->columns[used], err)) {
-            return false;
-        }
-        used += table->n_columns;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        const struct cl_archived *archived = archive ? &all->manifest.tables[i] : NULL;
+        ok = pair_up(all, &all->pairs[all->n_pairs++],
+                     archived ? &archived->table : &all->source_tables.tables[i], archived, err);
     }
-    for (size_t i = 0; i < all->target_tables.n_tables; i++) {
-        const struct cl_table *table = &all->target_tables.tables[i];
-        if ((!known(all, table) && !note(all, table, "not in the source", err)) ||
-            (table->excluded && !check_excluded(all, table, err))) {
-            return false;
+    for (size_t i = 0; ok && i < target->n_tables; i++) {
+        const struct cl_table *table = &target->tables[i];
+        if (!known(all, table)) {
+            struct cl_pair *pair = &all->pairs[all->n_pairs++];
+            pair->schema = table->schema;
+            pair->name = table->name;
+            pair->leader = pair;
+            pair->there[CL_SIDE_TARGET] = true;
+            pair->tables[CL_SIDE_TARGET] = *table;
         }
+        ok = !table->excluded || check_excluded(all, table, err);
     }
-    return true;
+    return ok && cl_comparison_group(all, err) && note_alone(all, err);
+}
+
+bool cl_pair_compared(const struct cl_pair *pair)
+{
+    return pair->leader == pair && (pair->grouped || pair->read[CL_SIDE_SOURCE]);
+}
+
+void cl_comparison_unpair(struct cl_comparison *all)
+{
+    for (size_t i = 0; i < all->n_pairs; i++) {
+        free(all->pairs[i].columns[CL_SIDE_SOURCE]);
+        free(all->pairs[i].columns[CL_SIDE_TARGET]);
+    }
+    free(all->pairs);
+    PQclear(all->roots[CL_SIDE_SOURCE]);
+    PQclear(all->roots[CL_SIDE_TARGET]);
+    cl_parts_fini(&all->parts[CL_SIDE_SOURCE]);
+    cl_parts_fini(&all->parts[CL_SIDE_TARGET]);
 }
 
 /* Cuts the tables of one side into parts. Both sides are cut as their own pages lie: sums do not
@@ -117,9 +178,8 @@ static bool cut(struct cl_comparison *all, enum cl_side side, PGconn *conn, stru
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
     for (size_t i = 0; i < all->n_pairs; i++) {
-        const struct cl_pair *pair = &all->pairs[i];
-        tables[i] = side == CL_SIDE_SOURCE ? *pair->source : pair->target;
-        tables[i].excluded = !pair->comparable;
+        tables[i] = all->pairs[i].tables[side];
+        tables[i].excluded = !all->pairs[i].read[side];
     }
     bool ok = cl_parts_plan(parts, tables, all->n_pairs, true, all->run->jobs,
                             all->run->spec->part_bytes, conn, err);
@@ -148,21 +208,20 @@ struct cl_readings cl_comparison_reader(struct cl_comparison *all)
                                     all->run->spec->archive ? NULL : all->source.snapshot};
 }
 
-bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pair,
-                            enum cl_side side, struct cl_readings *readings, struct cl_err *err)
+static bool read_side(const struct cl_comparison *all, struct cl_pair *pair, enum cl_side side,
+                      struct cl_readings *readings, struct cl_err *err)
 {
     const struct cl_mask *mask = all->run->spec->mask;
-    const struct cl_column *columns = pair->target.columns;
-    bool archived = side == CL_SIDE_SOURCE && pair->archived;
-    struct cl_reading model = {
-        .side = side,
-        .table = side == CL_SIDE_SOURCE && !archived ? pair->source : &pair->target,
-        .format = pair->format,
-        .mask = side == CL_SIDE_SOURCE && pair->target.text_like ? mask : NULL,
-        .by_field = mask && cl_checksum_normalises(columns, pair->target.n_columns),
-        .bytes = pair->target.bytes,
-        .arg = pair};
-    if (!archived) {
+    const struct cl_table *table = &pair->tables[side];
+    struct cl_reading model = {.side = side,
+                               .table = table,
+                               .format = pair->leader->format,
+                               .mask = side == CL_SIDE_SOURCE && table->text_like ? mask : NULL,
+                               .by_field =
+                                   mask && cl_checksum_normalises(table->columns, table->n_columns),
+                               .bytes = table->bytes,
+                               .arg = pair->leader};
+    if (side == CL_SIDE_TARGET || !pair->archived) {
         return cl_readings_add(readings, &model, pair->parts[side], pair->n_parts[side], err);
     }
     bool ok = true;
@@ -170,6 +229,21 @@ bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *pai
         model.file = &pair->archived->files[i];
         model.bytes = model.file->raw_bytes;
         ok = cl_readings_add(readings, &model, NULL, 0, err);
+    }
+    return ok;
+}
+
+bool cl_comparison_readings(const struct cl_comparison *all, struct cl_pair *leader,
+                            struct cl_readings *readings, struct cl_err *err)
+{
+    bool ok = true;
+    bool whole = leader->grouped; /* most pairs lead nobody but themselves */
+    for (size_t i = 0; ok && i < (whole ? all->n_pairs : 1); i++) {
+        struct cl_pair *pair = whole ? &all->pairs[i] : leader;
+        for (int side = CL_SIDE_SOURCE; ok && side <= CL_SIDE_TARGET; side++) {
+            ok = pair->leader != leader || !pair->read[side] ||
+                 read_side(all, pair, (enum cl_side)side, readings, err);
+        }
     }
     return ok;
 }

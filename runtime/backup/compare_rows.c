@@ -192,8 +192,7 @@ static bool read_tables(struct search *searches, size_t n,
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
         size_t first = readings.n;
-        ok = cl_comparison_readings(all, searches[i].pair, CL_SIDE_SOURCE, &readings, err) &&
-             cl_comparison_readings(all, searches[i].pair, CL_SIDE_TARGET, &readings, err);
+        ok = cl_comparison_readings(all, searches[i].pair, &readings, err);
         for (size_t j = first; j < readings.n; j++) {
             readings.list[j].arg = &searches[i];
             readings.list[j].row = row;
@@ -251,7 +250,7 @@ bool cl_comparison_rows(struct cl_comparison *all, struct cl_err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < all->n_pairs && n < TABLES_MAX; i++) {
         struct cl_pair *pair = &all->pairs[i];
-        if (pair->noted && pair->source->n_columns > 0) {
+        if (pair->noted && pair->tables[CL_SIDE_SOURCE].n_columns > 0) {
             ok = search_begin(&searches[n++], all, pair, err);
         }
     }

@@ -33,6 +33,15 @@ CREATE TABLE secret (a text);
 INSERT INTO secret VALUES ('s@corp.example');
 CREATE TABLE moved_here (LIKE person);
 
+-- whole here, cut in the target, and the other way round
+CREATE TABLE flat (id int PRIMARY KEY, note text, at date NOT NULL);
+INSERT INTO flat SELECT i, 'f' || i || '@corp.example', date '2025-01-01' + i FROM generate_series(1, 500) i;
+CREATE TABLE cut (id int, at date, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE cut_2025 PARTITION OF cut FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE cut_2026 (note text, id int NOT NULL, at date NOT NULL);
+ALTER TABLE cut ATTACH PARTITION cut_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO cut SELECT i, date '2025-01-01' + i, 'c' || i || '@corp.example' FROM generate_series(1, 500) i;
+
 CREATE SEQUENCE counter;
 SELECT setval('counter', 17);
 CREATE SEQUENCE untouched START 5;
