@@ -48,8 +48,8 @@ P:step { "create", title = "Write the archive", timeout = "12h",
   run = function(run)
     local source = registry.customer(run.config, run.params.source)
     local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
-    local made = backup.create { source = dsn, password = password, to = folder(run),
-      progress = function(p) run:progress(p) end }
+    local made = backup.create(tenant.spare(run.config, source.cluster, { source = dsn, password = password,
+      to = folder(run), progress = function(p) run:progress(p) end }))
     for _, warning in ipairs(made.warnings) do run:warn(warning) end
     return { archive = folder(run), tables = made.tables, rows = made.rows, bytes = made.bytes,
       seconds = made.seconds, snapshot = made.snapshot }

@@ -132,10 +132,9 @@ end
 function M.stream(run, source, cluster_name, name, rules, progress)
   local from, from_password = tenant.dsn(run.config, source.cluster, source.database_name)
   local to, to_password = tenant.dsn(run.config, cluster_name, name)
-  return outcome(run, backup.stream { source = from, source_password = from_password, target = to,
-    target_password = to_password, mask = rules, exclude_data = M.NEVER_COPIED,
-    leave = M.LEFT_BEHIND, compare = true,
-    progress = progress })
+  return outcome(run, backup.stream(tenant.spare(run.config, source.cluster, { source = from,
+    source_password = from_password, target = to, target_password = to_password, mask = rules,
+    exclude_data = M.NEVER_COPIED, leave = M.LEFT_BEHIND, compare = true, progress = progress })))
 end
 
 local function restore(run, from, cluster_name, name, rules, progress)

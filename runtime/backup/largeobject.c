@@ -133,10 +133,14 @@ bool cl_lo_pass(struct cl_run *run, struct cl_source *source, struct cl_sink *si
     *pipe = (struct cl_pipe){.source = source,
                              .sink = sink,
                              .watch = run->watch,
+                             .limits = &run->limits,
                              .progress = run->progress,
                              .share = expect,
                              .expect = expect};
-    if (cl_pipe_run(pipe, err)) {
+    int slot = cl_work_begin(run->work, "large objects");
+    bool ok = cl_pipe_run(pipe, err);
+    cl_work_end(run->work, slot);
+    if (ok) {
         atomic_fetch_add(&run->progress->parts_done, 1);
         return true;
     }

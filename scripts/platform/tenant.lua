@@ -27,6 +27,18 @@ function M.dsn(config, cluster_name, database)
   return c.dsn .. " dbname=" .. quoted(database), c.password
 end
 
+local PROTECTION = { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin_age" }
+
+--- The options of a copy, with what the configuration asks of those that read from this cluster.
+---@return table options
+function M.spare(config, cluster_name, options)
+  local c = cluster(config, cluster_name)
+  for _, name in ipairs(PROTECTION) do
+    if options[name] == nil then options[name] = c[name] end
+  end
+  return options
+end
+
 --- A connection to a database on a cluster; read-only where the cluster is declared so.
 function M.connect(config, cluster_name, database, readonly)
   local dsn, password = M.dsn(config, cluster_name, database)
