@@ -287,7 +287,7 @@ failed:
     return NULL;
 }
 
-/* The server's end of the connection: it notices within two minutes that we are gone, unless its
+/* The server's end of the connection: it notices within a minute that we are gone, unless its
  * operator has set other times; but never gives us up because we let it wait: while the other side
  * is slow, or a limit keeps us, we read nothing. */
 static const char *peers(const PGconn *conn)
@@ -295,8 +295,8 @@ static const char *peers(const PGconn *conn)
     return PQserverVersion(conn) < 120000
                ? ""
                : "SET tcp_user_timeout = 0;"
-                 "SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '60' "
-                 "WHEN 'tcp_keepalives_interval' THEN '10' ELSE '6' END, false) "
+                 "SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '30' "
+                 "WHEN 'tcp_keepalives_interval' THEN '10' ELSE '3' END, false) "
                  "FROM pg_catalog.pg_settings WHERE source = 'default' AND name IN "
                  "('tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count');";
 }

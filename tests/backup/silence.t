@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A server that is gone without a word, in the middle of a copy: nothing is refused or reset, packets
+# only come to nothing. Needs root, for a network of its own.
+# shellcheck disable=SC2317 # functions are called by ok
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+if [ -z "${OWN_NETWORK:-}" ]; then
+    if ! command -v ip >/dev/null || ! unshare -n true 2>/dev/null; then
+        echo "1..0 # SKIP no network of its own can be had here"
+        exit 0
+    fi
+    OWN_NETWORK=1 exec unshare -n bash "$here/silence.t"
+fi
+
+# shellcheck source=tests/backup/lib.sh
+. "$here/lib.sh"
+
+# Rules that come before the one for local addresses.
+if ! { ip link set lo up && ip rule add pref 10 lookup local && ip rule del pref 0; }; then
+    echo "1..0 # SKIP no rules for packets can be made here"
+    exit 0
+fi
+port_of() { cat "$tmp/$1/port"; }
+silence() { # SERVER-NAME
+    ip rule add pref 5 ipproto tcp dport "$(port_of "$1")" blackhole
+    ip rule add pref 6 ipproto tcp sport "$(port_of "$1")" blackhole
+}
+speak() {
+    ip rule del pref 5
+    ip rule del pref 6
+}
+
+source_server=$(cluster source)
+target_server=$(cluster target)
+source_dsn="$source_server dbname=origin"
+fresh_on "$source_server" origin >/dev/null
+sql "$source_dsn" -c "CREATE TABLE big AS SELECT i, repeat('x', 900) AS t FROM generate_series(1, 20000) i"
+
+no_sessions() {
+    local server n
+    for server in "$source_server" "$target_server"; do
+        n=$(sql "$server" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^(cloner|pg_)'")
+        [ "$n" = 0 ] || return 1
+    done
+}
+
+gone() { # SERVER-NAME DSN-OPTIONS SECONDS: falls silent in the middle; the copy ends in time
+    local copy deadline result=0
+    verb stream source="$source_dsn $2" target="$(fresh_on "$target_server" gone)" max_bytes_per_second=1000000 \
+        watch=yes >"$tmp/$1.out" 2>&1 &
+    copy=$!
+    deadline=$((SECONDS + 60))
+    until grep -q '"bytes":[1-9]' "$tmp/$1.out"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+    silence "$1"
+    deadline=$((SECONDS + $3))
+    while kill -0 "$copy" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
+    kill "$copy" 2>/dev/null && result=1
+    wait "$copy" 2>/dev/null
+    speak
+    says "\"class\":\"transient\".*\"message\":\"$1: public\\.big: .*\"retryable\":true" "$(tail -1 "$tmp/$1.out")" &&
+        [ "$result" = 0 ] && deadline=$((SECONDS + 60)) && until no_sessions; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.2
+    done
+}
+ok "a source that falls silent is noticed, as soon as its connection string says" \
+    gone source "keepalives_idle=1 keepalives_interval=1 keepalives_count=2" 60
+ok "a target within a minute, though it need not answer while it is written to" gone target "" 120
+
+finish
