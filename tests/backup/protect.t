@@ -98,13 +98,13 @@ ok "the summary has the figure" test "$(field xmin_age "$out")" -gt 20
 
 # ---------------------------------------------------------------- a guard that is lost
 
-guard_is() { sql "$TEST_DSN" -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'cloner guard'" | grep .; }
+guard_is() { sql "$TEST_DSN" -c "SELECT pid FROM pg_stat_activity WHERE datname = 'protect_source' AND application_name = 'cloner guard'" | grep .; }
 unguarded() {
     verb stream source="$source_dsn" target="$(fresh unguarded)" max_bytes_per_second=1500000 \
         max_replica_lag_ms=60000 >"$tmp/unguarded" 2>&1 &
     local copy=$!
     until_true 60 guard_is || return 1
-    sql "$TEST_DSN" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cloner guard'"
+    sql "$TEST_DSN" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'protect_source' AND application_name = 'cloner guard'"
     wait "$copy"
     says '"rows":7600,' "$(cat "$tmp/unguarded")"
 }

@@ -112,7 +112,7 @@ said=$(stream "$(fresh resume_keeper)" murdered)
 ok "a keeper that was killed loses the snapshot" says 'was lost \(the process that held it was killed\)' "$said"
 
 killed copy_batch:3 "$(fresh resume_keeper)" severed >/dev/null
-sql "$TEST_DSN" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cloner keeper'" >/dev/null
+sql "$TEST_DSN" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'resume_source' AND application_name = 'cloner keeper'" >/dev/null
 ok "a keeper ends with its connection" within 20 no_keeper
 said=$(stream "$(fresh resume_keeper)" severed)
 ok "and says why" says 'was lost \(its connection to the source broke' "$said"
