@@ -69,6 +69,10 @@ static void free_op(void *arg)
         free(op->spec.tablespaces[i]);
     }
     free(op->spec.tablespaces);
+    for (size_t i = 0; i < op->spec.n_tables; i++) {
+        free(op->spec.tables[i]);
+    }
+    free(op->spec.tables);
     cl_mask_free(op->spec.mask);
     cl_backup_summary_fini(&op->summary);
     free(op);
@@ -239,25 +243,31 @@ static char *conninfo(lua_State *L, const char *dsn_name, const char *password_n
     return whole;
 }
 
-static void fill_exclude(lua_State *L, struct cl_backup_spec *spec)
+/* A list of "schema.table"; *list stays NULL when it is absent. */
+static void fill_tables(lua_State *L, const char *name, char ***list, size_t *count)
 {
-    if (lua_getfield(L, 2, "exclude_data") == LUA_TNIL) {
+    if (lua_getfield(L, 2, name) == LUA_TNIL) {
         return;
     }
-    luaL_argcheck(L, lua_istable(L, -1), 2, "exclude_data must be a list of \"schema.table\"");
+    if (!lua_istable(L, -1) || lua_rawlen(L, -1) > EXCLUDE_MAX) {
+        luaL_error(L, "backup: '%s' must be a list of \"schema.table\"", name);
+    }
     size_t n = lua_rawlen(L, -1);
-    luaL_argcheck(L, n <= EXCLUDE_MAX, 2, "exclude_data is too long");
-    spec->exclude = calloc(n + 1, sizeof *spec->exclude);
-    for (size_t i = 0; spec->exclude && i < n; i++) {
+    *list = calloc(n + 1, sizeof **list);
+    for (size_t i = 0; *list && i < n; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2,
-                      "exclude_data must be a list of \"schema.table\"");
-        spec->exclude[i] = strdup(lua_tostring(L, -1));
-        if (!spec->exclude[i]) {
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            luaL_error(L, "backup: '%s' must be a list of \"schema.table\"", name);
+        }
+        (*list)[i] = strdup(lua_tostring(L, -1));
+        if (!(*list)[i]) {
             luaL_error(L, "out of memory");
         }
-        spec->n_exclude++;
+        ++*count;
         lua_pop(L, 1);
+    }
+    if (!*list) {
+        luaL_error(L, "out of memory");
     }
 }
 
@@ -422,14 +432,15 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     spec->max_bytes_per_second = opt_limit(L, "max_bytes_per_second");
     spec->max_replica_lag_ms = opt_limit(L, "max_replica_lag_ms");
     spec->warn_xmin_age = opt_limit(L, "warn_xmin_age");
-    fill_exclude(L, spec);
+    fill_tables(L, "exclude_data", &spec->exclude, &spec->n_exclude);
+    fill_tables(L, "tables", &spec->tables, &spec->n_tables);
     fill_tablespaces(L, spec);
     fill_resume(L, spec);
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * key=, level=, store=, to=, table=, exclude_data=, jobs=, compare=, resume=, keep_snapshot_s=,
- * max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
+ * key=, level=, store=, to=, table=, tables=, exclude_data=, jobs=, compare=, resume=,
+ * keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

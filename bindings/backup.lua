@@ -142,7 +142,7 @@ local VERIFY = set("archive", "key", "jobs", "progress")
 local LIST = set("archive", "key")
 local CAT = set("archive", "key", "table", "to", "progress")
 local DECRYPT = set("archive", "key", "to", "progress")
-local RESTORE = set("archive", "key", "target", "password", "target_password", "mask", "exclude_data", "jobs",
+local RESTORE = set("archive", "key", "tables", "target", "password", "target_password", "mask", "exclude_data", "jobs",
   "leave", "tablespaces", "resume", "progress", "compare")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
   "jobs", "part_bytes", "leave", "tablespaces", "resume", "keep_snapshot_s", "progress", "compare",
@@ -220,14 +220,20 @@ end
 
 --- Restores an archive into an existing, empty database. When it raises, the database is left
 --- half filled: drop it. With compare, what the rows add up to as they pass is kept, the target is read
---- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table.
+--- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table. With tables
+--- ("schema.table") only these are restored, with what is theirs and whatever that needs: types, functions,
+--- sequences, other tables without their rows. Foreign keys to tables that are not there are left out.
 ---@param options {archive: any, key: any, target: string, password: any, mask: userdata|nil,
----  exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
+---  tables: string[]|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
 ---  compare: boolean|nil, progress: function|nil}
 ---@return table summary {…, masked, shortened, kept}; compared: the number of tables, with compare
 function M.restore(options)
   check("restore", options, RESTORE)
+  if options.tables ~= nil and (type(options.tables) ~= "table" or #options.tables == 0) then
+    error("backup.restore: 'tables' must be a list of \"schema.table\"", 2)
+  end
   return run_archive("restore", options, "archive", {
+    tables = options.tables,
     target = options.target,
     target_password = reveal(options.target_password or options.password),
   })

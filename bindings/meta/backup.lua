@@ -88,8 +88,8 @@ function backup.cat(options) end
 ---@param options {archive: backup.place, key: string|secret|nil, to: string, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.decrypt(options) end
----Restores an archive into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
----@param options {archive: backup.place, key: string|secret|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
+---Restores an archive, or single tables of it ("schema.table") with what they need, into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
+---@param options {archive: backup.place, key: string|secret|nil, tables: string[]|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.

@@ -51,11 +51,13 @@ struct cl_backup_spec {
     char *target;                /* same */
     char *archive;               /* folder, or URL of a store that needs no credentials */
     struct cl_blob_store *store; /* the store at that URL, with its credentials; may be NULL */
-    uint8_t *key;   /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
-    char *to;       /* cat: the file to write, "-" for standard output; decrypt: the new archive */
-    char *table;    /* cat: "schema.table" */
-    int level;      /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
-    char **exclude; /* n_exclude times "schema.table": the table is made, its rows never read */
+    uint8_t *key;    /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
+    char *to;        /* cat: the file to write, "-" for standard output; decrypt: the new archive */
+    char *table;     /* cat: "schema.table" */
+    char **tables;   /* restore: n_tables times "schema.table", nothing else; NULL: everything */
+    size_t n_tables; /* entries of tables */
+    int level;       /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
+    char **exclude;  /* n_exclude times "schema.table": the table is made, its rows never read */
     size_t n_exclude;     /* entries of exclude */
     struct cl_mask *mask; /* NULL: nothing is masked */
     int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */

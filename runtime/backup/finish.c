@@ -57,12 +57,13 @@ bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struc
                        const char *schema_file, const struct cl_after *after, struct cl_err *err)
 {
     const struct cl_script *const scripts[] = {&target->before, &target->rest};
-    const struct cl_script_except except = {.objects = (const uint32_t(*)[2])after->objects,
-                                            .n = after->n_objects};
+    const struct cl_script_except except = {
+        .objects = (const uint32_t(*)[2])after->objects, .n = after->n_objects, .pick = run->pick};
+    const struct cl_script_except picked = {.pick = run->pick};
     const struct cl_script_run where = {
         .watch = run->watch, .conn = target->link.conn, .marks = &run->marks, .name = "before"};
     if (!cl_script_load(&target->before, tools, run->watch, schema_file, CL_SECTION_PRE_DATA,
-                        run->spec, NULL, err) ||
+                        run->spec, &picked, err) ||
         !cl_script_load(&target->rest, tools, run->watch, schema_file, CL_SECTION_POST_DATA,
                         run->spec, &except, err) ||
         !settle_tablespaces(target, run, after, err) ||

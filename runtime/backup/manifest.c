@@ -114,6 +114,7 @@ static void put_table(struct cl_buf *out, const struct cl_archived *a)
 {
     put_string(out, "    {\"schema\": ", a->table.schema);
     put_string(out, ", \"name\": ", a->table.name);
+    cl_buf_addf(out, ", \"oid\": %u", a->table.oid);
     put_string(out, ", \"format\": ", a->table.format == CL_COPY_BINARY ? "binary" : "text");
     put_files(out, ",\n     \"files\": [", a);
     cl_buf_adds(out, "],\n     \"columns\": [");
@@ -318,6 +319,8 @@ static bool read_table(struct reader *in, const struct cl_json *json, struct cl_
 {
     a->table.schema = get_string(in, json, "schema");
     a->table.name = get_string(in, json, "name");
+    const struct cl_json *oid = cl_json_get(json, "oid", CL_JSON_INTEGER); /* not always there */
+    a->table.oid = oid ? (uint32_t)oid->integer : 0;
     const char *format = get_string(in, json, "format");
     a->table.format = strcmp(format, "binary") == 0 ? CL_COPY_BINARY : CL_COPY_TEXT;
     a->table.columns = columns;

@@ -38,7 +38,7 @@ struct cl_data_file {
 };
 
 struct cl_archived {
-    struct cl_table table;      /* schema, name, format, columns (name and type, no class) */
+    struct cl_table table;      /* schema, name, oid, format, columns (name and type, no class) */
     struct cl_data_file *files; /* n_files, owned by the manifest: together all of its rows */
     size_t n_files;             /* at least 1 of a table */
 };

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "archive.h"
+#include "base/embed.h"
 #include "largeobject.h"
 #include "load.h"
+#include "pick.h"
 #include "plan.h"
 #include "run.h"
 #include "target.h"
@@ -186,6 +188,47 @@ static bool check_archive(struct cl_archive *archive, const struct cl_manifest *
            cl_archive_get_schema(archive, manifest, schema, err);
 }
 
+/* Takes the sequences that the target has not got out of the manifest. */
+static bool keep_sequences(struct cl_manifest *m, PGconn *conn, struct cl_err *err)
+{
+    PGresult *r =
+        cl_pg_query(conn, cl_embedded("runtime/backup/sequences.sql")->data, 0, NULL, err);
+    size_t n = 0;
+    for (size_t i = 0; r && i < m->n_sequences; i++) {
+        bool there = false;
+        for (int j = 0; !there && j < PQntuples(r); j++) {
+            there = strcmp(PQgetvalue(r, j, 0), m->sequences[i].schema) == 0 &&
+                    strcmp(PQgetvalue(r, j, 1), m->sequences[i].name) == 0;
+        }
+        if (there) {
+            m->sequences[n++] = m->sequences[i];
+        }
+    }
+    m->n_sequences = r ? n : m->n_sequences;
+    PQclear(r);
+    return r != NULL;
+}
+
+/* Restoring single tables: from here on the manifest holds these alone. */
+static bool pick_tables(struct cl_run *run, struct cl_pick *pick, struct cl_manifest *manifest,
+                        const struct cl_tools *tools, const char *schema, struct cl_err *err)
+{
+    const struct cl_backup_spec *spec = run->spec;
+    if (!spec->tables) {
+        return true;
+    }
+    if (!cl_pick_tables(pick, manifest, spec->tables, spec->n_tables, tools, run->watch, schema,
+                        err)) {
+        return false;
+    }
+    run->pick = pick;
+    if (pick->n_dropped > 0) {
+        cl_run_warn(run, "%zu foreign key(s) between these tables and others were left out",
+                    pick->n_dropped);
+    }
+    return true;
+}
+
 bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
                        struct cl_backup_summary *summary, struct cl_err *err)
 {
@@ -197,6 +240,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_proof proof = {0};
     struct cl_tools tools;
     struct cl_archive archive = {0};
+    struct cl_pick pick = {0};
     char *folder = cl_run_scratch(err);
     char *schema = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
@@ -205,8 +249,10 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               (schema || (folder && cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory"))) &&
               check_archive(&archive, &manifest, schema, err) &&
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
+              pick_tables(&run, &pick, &manifest, &tools, schema, err) &&
               cl_target_open(&target, &run, &manifest.source, err) &&
               cl_target_prepare(&target, &run, &tools, schema, &manifest.after, err) &&
+              (!run.pick || keep_sequences(&manifest, target.link.conn, err)) &&
               load_rows(&run, &target, &archive, &manifest, &catalog, &plan, &proof, err);
     if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
         cl_lo_warn_left(&run, manifest.large_objects);
@@ -221,6 +267,7 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_proof_end(&proof);
     cl_target_close(&target);
     cl_plan_fini(&plan);
+    cl_pick_fini(&pick);
     cl_catalog_fini(&catalog);
     cl_manifest_fini(&manifest);
     cl_archive_close(&archive);

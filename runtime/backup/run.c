@@ -155,6 +155,10 @@ bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err
     for (size_t i = 0; i < spec->n_exclude; i++) {
         hash_string(hash, spec->exclude[i]);
     }
+    for (size_t i = 0; i < spec->n_tables; i++) {
+        hash_string(hash, i == 0 ? "tables" : "");
+        hash_string(hash, spec->tables[i]);
+    }
     cl_sha256_end(hash, digest);
     cl_sha256_free(hash);
     cl_hex(digest, sizeof digest, run->options);

@@ -20,6 +20,7 @@
 #include "watch.h"
 
 struct cl_lo_plan;
+struct cl_pick;
 
 /* Sums of contents, piece by piece; owners, privileges and comments are not part of them. */
 struct cl_lo_sum {
@@ -31,6 +32,7 @@ struct cl_run {
     const struct cl_backup_spec *spec; /* borrowed */
     struct cl_backup_summary *summary; /* borrowed; workers write under mutex */
     struct cl_progress *progress;      /* the job's */
+    const struct cl_pick *pick;        /* what of the schema is restored; NULL: all; borrowed */
     struct cl_work *work;              /* same: phase, objects in work */
     struct cl_watch *watch;            /* owned; NULL until begun */
     struct cl_lo_sum objects;          /* large objects written so far, when it compares */

@@ -54,8 +54,12 @@ struct cl_script {
     size_t n_logins;                   /* user mappings that were left out */
 };
 
-/* Objects of the dump that are made in another way: their (class, oid), n of them. */
+struct cl_pick;
+
+/* Which entries of the dump are not run: objects that are made in another way, by their (class,
+ * oid), and what was not picked. */
 struct cl_script_except {
+    const struct cl_pick *pick;   /* NULL: everything is wanted; borrowed */
     const uint32_t (*objects)[2]; /* n pairs, sorted; borrowed */
     size_t n;                     /* pairs in objects */
 };

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "loop/child.h"
 #include "pg/session.h"
+#include "pick.h"
 #include "schema.h"
 
 enum {
@@ -49,7 +50,13 @@ static int by_object(const void *a, const void *b)
 static bool excepted(const struct cl_script_except *except, const struct cl_script_entry *entry)
 {
     const uint32_t key[2] = {entry->class_oid, entry->oid};
-    return except && except->n > 0 && entry->class_oid != 0 &&
+    if (!except) {
+        return false;
+    }
+    if (!cl_pick_wants(except->pick, entry->id)) {
+        return true;
+    }
+    return except->n > 0 && entry->class_oid != 0 &&
            bsearch(key, except->objects, except->n, sizeof key, by_object);
 }
 

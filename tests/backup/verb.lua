@@ -20,6 +20,10 @@ for _, name in ipairs { "archive", "to" } do
 end
 if args.key_file then options.key = secret("file:" .. args.key_file) end
 options.table = args.table
+if args.tables then
+  options.tables = {}
+  for name in args.tables:gmatch("[^,]+") do table.insert(options.tables, name) end
+end
 if args.level then options.level = math.tointeger(tonumber(args.level)) end
 if args.compare then options.compare = true end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
