@@ -424,6 +424,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     spec->jobs = (int)jobs;
     lua_getfield(L, 2, "compare");
     spec->compare = lua_toboolean(L, -1);
+    lua_getfield(L, 2, "toast_lz4");
+    spec->toast_lz4 = lua_toboolean(L, -1);
     lua_getfield(L, 2, "part_bytes");
     lua_Integer part_bytes = luaL_optinteger(L, -1, 0);
     luaL_argcheck(L, part_bytes >= 0, 2, "part_bytes must not be negative");
@@ -439,8 +441,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * key=, level=, store=, to=, table=, tables=, exclude_data=, jobs=, compare=, resume=,
- * keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
+ * key=, level=, store=, to=, table=, tables=, exclude_data=, jobs=, compare=, toast_lz4=,
+ * resume=, keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

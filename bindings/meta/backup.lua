@@ -89,11 +89,11 @@ function backup.cat(options) end
 ---@return backup.summary
 function backup.decrypt(options) end
 ---Restores an archive, or single tables of it ("schema.table") with what they need, into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
----@param options {archive: backup.place, key: string|secret|nil, tables: string[]|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
+---@param options {archive: backup.place, key: string|secret|nil, tables: string[]|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, toast_lz4: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, toast_lz4: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.stream(options) end
 ---Raises what stream would raise before it writes anything.

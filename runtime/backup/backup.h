@@ -67,6 +67,7 @@ struct cl_backup_spec {
     unsigned leave;       /* CL_LEAVE_… of the schema, when it is restored */
     char **tablespaces;   /* n_tablespaces pairs: of the source, what it is in the target */
     size_t n_tablespaces; /* pairs in tablespaces */
+    bool toast_lz4;       /* the target compresses wide values with lz4, when it knows how */
     uint64_t part_bytes;  /* tables above this are copied in parts of it; 0: what suits the jobs */
     uint64_t max_bytes_per_second; /* read from the source, by all workers; 0: no limit */
     uint64_t max_replica_lag_ms;   /* above, workers wait; 0: no limit */

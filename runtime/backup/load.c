@@ -22,7 +22,7 @@
 enum {
     WAIT_MS = 100, /* between looks at the watch while others must finish first */
     SQL_BYTES_MAX = 1024 * 1024,
-    SETTING_BYTES = 256,
+    SETTING_BYTES = 512,
     INDEX_MEMORY_MIB = 1024, /* maintenance_work_mem of all workers together */
 };
 
@@ -288,16 +288,20 @@ static void dismiss(struct worker *worker)
     cl_link_close(&worker->writer);
 }
 
-/* Session settings: nothing of the server itself is changed. */
-static bool set_memory(struct worker *worker, struct cl_err *err)
+/* Session settings: nothing of the server itself is changed. Columns that say how they are to be
+ * compressed are; the setting is for all others. */
+static bool set_session(struct worker *worker, struct cl_err *err)
 {
+    static const char lz4[] =
+        " UNION ALL SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings"
+        " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
     char sql[SETTING_BYTES];
-    int jobs = worker->plan->load->run->jobs;
+    const struct cl_run *run = worker->plan->load->run;
     snprintf(
         sql, sizeof sql,
         "SELECT set_config('maintenance_work_mem', greatest(setting::bigint, %d)::text, false) "
-        "FROM pg_settings WHERE name = 'maintenance_work_mem'",
-        INDEX_MEMORY_MIB * 1024 / jobs);
+        "FROM pg_settings WHERE name = 'maintenance_work_mem'%s",
+        INDEX_MEMORY_MIB * 1024 / run->jobs, run->spec->toast_lz4 ? lz4 : "");
     PGresult *r = cl_pg_query(worker->writer.conn, sql, 0, NULL, err);
     PQclear(r);
     return r != NULL;
@@ -313,7 +317,7 @@ static void worker_main(void *arg)
     bool alone;
     worker.reader = load->feed->hire(load->feed->arg, &err);
     bool ok = worker.reader && cl_target_join(&worker.writer, load->run, &err) &&
-              set_memory(&worker, &err);
+              set_session(&worker, &err);
     while (ok && next(worker.plan, &what, &item, &alone)) {
         switch (what) {
         case WORK_OBJECTS:

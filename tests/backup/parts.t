@@ -98,15 +98,15 @@ fails() { # PATTERN: the stream of the source fails with it, and nobody is left 
 sql "$source_dsn" -c "CREATE FUNCTION only_corp(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
     'BEGIN IF t NOT LIKE ''%@corp.example%'' THEN RAISE ''not of corp''; END IF; RETURN t; END'" \
     -c "CREATE INDEX big_corp ON big (only_corp(note))"
-ok "an index that cannot be built" fails '"message":"index public.big_corp: .*not of corp' sink.test
+ok "an index that cannot be built" fails '"message":"target: index public.big_corp: .*not of corp' sink.test
 sql "$source_dsn" -c "DROP INDEX big_corp" -c "DROP FUNCTION only_corp" \
     -c "CREATE TABLE checked (t text CHECK (t NOT LIKE '%sink.test%'))" \
     -c "INSERT INTO checked VALUES ('a@corp.example')"
-ok "a row the target refuses" fails '"message":"public.checked: .*checked_t_check' sink.test
+ok "a row the target refuses" fails '"message":"target: public.checked: .*checked_t_check' sink.test
 sql "$source_dsn" -c "DROP TABLE checked" \
     -c "ALTER TABLE refers DROP CONSTRAINT refers_loose" -c "SET session_replication_role = replica" \
     -c "DELETE FROM big WHERE id = 77"
-ok "a foreign key that does not hold" fails '"message":"foreign key refers_big_id_fkey of public.refers: '
+ok "a foreign key that does not hold" fails '"message":"target: foreign key refers_big_id_fkey of public.refers: '
 sql "$source_dsn" -c "DELETE FROM refers" \
     -c "CREATE ROLE parts_owner" -c "CREATE TABLE owned ()" -c "ALTER TABLE owned OWNER TO parts_owner"
 ok "an owner the target's server does not know" fails 'parts_owner'
@@ -145,6 +145,20 @@ said=$(verb restore archive="$tmp/spaced" target="$copy" tablespaces='parts_a=pa
 ok "restore maps them, too" test "$(lies "$copy")" = \
     "a parts_c, a_pkey parts_c, b -, b_id parts_c, p parts_c, plain -"
 sql "$TEST_DSN" -c "DROP DATABASE parts_spaced" -c "DROP TABLESPACE parts_a" -c 'DROP TABLESPACE "parts ""b"'
+
+# ---------------------------------------------------------------- how wide values are stored
+
+wide=$(fresh_on "$TEST_DSN" parts_wide)
+sql "$wide" -c "CREATE TABLE wide (a text, b text COMPRESSION pglz)" -c "INSERT INTO wide SELECT t, t
+    FROM (SELECT string_agg(repeat(md5(i::text) || ' ', 3), '') AS t FROM generate_series(1, 500) i) x"
+stored() { sql "$1" -c "SELECT pg_column_compression(a), pg_column_compression(b) FROM wide"; }
+copy=$(fresh_on "$target_admin" wide)
+said=$(verb stream source="$wide" target="$copy" toast_lz4=yes compare=yes)
+ok "toast_lz4: wide values are stored with lz4, but in columns that say otherwise" test "$(stored "$copy")" = "lz4|pglz"
+ok "and the copy is the source" diff <(dump "$wide") <(dump "$copy")
+copy=$(fresh_on "$target_admin" wide)
+said=$(verb stream source="$wide" target="$copy")
+ok "without it the server's default stands" test "$(stored "$copy")" = "pglz|pglz"
 
 ok "leave takes known names only" says "leave has no 'ownerz'" \
     "$(verb stream source="$source_dsn" target="$owned" leave=ownerz)"

@@ -77,6 +77,9 @@ contender_stream() { part stream cloner_verb stream source="$source_url" target=
 contender_stream_masked() {
     part stream cloner_verb stream source="$source_url" target="$target_url" mask_domain=$sink
 }
+contender_stream_lz4() {
+    part stream cloner_verb stream source="$source_url" target="$target_url" mask_domain=$sink toast_lz4=yes
+}
 contender_archive() {
     part create cloner_verb create source="$source_url" archive="$work/archive"
     part restore cloner_verb restore archive="$work/archive" target="$target_url"

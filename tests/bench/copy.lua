@@ -1,6 +1,6 @@
 -- One verb of backup for bench.sh, which times the whole process:
 --   cloner copy.lua verb=stream|create|restore [source=DSN] [archive=DIR] [target=DSN] [mask_domain=D]
---     [jobs=N]
+--     [jobs=N] [toast_lz4=yes]
 local backup = require "backup"
 local json = require "json"
 local mask = require "mask"
@@ -11,7 +11,8 @@ local jobs = math.tointeger(tonumber(args.jobs or 2))
 
 local run = {
   stream = function()
-    return backup.stream { source = args.source, target = args.target, mask = rules, jobs = jobs }
+    return backup.stream { source = args.source, target = args.target, mask = rules, jobs = jobs,
+      toast_lz4 = args.toast_lz4 ~= nil }
   end,
   create = function() return backup.create { source = args.source, to = args.archive, jobs = jobs } end,
   restore = function()

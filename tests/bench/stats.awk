@@ -18,6 +18,7 @@ BEGIN {
     name_it("raw", "raw binary COPY pipe, then `pg_restore -j`")
     name_it("stream", "cloner stream")
     name_it("stream_masked", "cloner stream, masked")
+    name_it("stream_lz4", "cloner stream, masked, `toast_lz4`")
     name_it("archive", "cloner archive, create + restore")
     name_it("archive_masked", "cloner archive, create + restore, masked")
     name_it("template", "cloner template")
