@@ -10,6 +10,7 @@
 -- seconds after the last run that used it, or until forget{key}. A target that holds half of a copy whose
 -- snapshot is lost raises E_SNAPSHOT_LOST: make that database anew and call again; the copy then starts over
 -- and says so in its warnings. A target that another process fills raises E_TARGET_BUSY.
+-- create goes on with the files of a folder, and begins anew, saying so, when it cannot.
 local core = ...
 local blob = require "blob"
 local json = require "json"

@@ -50,7 +50,11 @@ bool cl_archive_begin(struct cl_archive *archive, const struct cl_backup_spec *s
         }
     }
     archive->place = cl_place_open(spec->archive, spec->store, job, err);
-    return archive->place && cl_place_begin(archive->place, err);
+    if (!archive->place) {
+        return false;
+    }
+    archive->place->keep = spec->resume && cl_place_work(archive->place);
+    return cl_place_begin(archive->place, err);
 }
 
 /* Stores bytes we hold. */

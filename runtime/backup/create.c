@@ -5,7 +5,9 @@
 
 #include "archive.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "crew.h"
+#include "ledger.h"
 #include "largeobject.h"
 #include "part.h"
 #include "run.h"
@@ -44,6 +46,13 @@ static void *hire(void *arg, struct cl_err *err)
     return archivist;
 }
 
+static void count_stored(struct cl_run *run, const struct cl_data_file *file)
+{
+    uv_mutex_lock(&run->mutex);
+    run->summary->stored_bytes += file->bytes;
+    uv_mutex_unlock(&run->mutex);
+}
+
 static bool work(void *worker, size_t item, struct cl_err *err)
 {
     struct archivist *archivist = worker;
@@ -58,6 +67,11 @@ static bool work(void *worker, size_t item, struct cl_err *err)
                           file, err);
     }
     const struct cl_part *part = &archivist->parts->part[item - objects->n_ranges];
+    if (cl_ledger_done(run, file, &done)) {
+        cl_run_skip_part(run, &done, part->bytes);
+        count_stored(run, file);
+        return true;
+    }
     struct cl_file_sink *sink = cl_file_sink_open(archivist->archive, file, err);
     bool ok = sink &&
               cl_pg_source_open(&source, archivist->reader.conn, "source", &a->table, part->where,
@@ -67,9 +81,10 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     cl_file_sink_close(sink);
     file->rows = done.sum.rows;
     if (ok) {
-        uv_mutex_lock(&run->mutex);
-        run->summary->stored_bytes += file->bytes;
-        uv_mutex_unlock(&run->mutex);
+        count_stored(run, file);
+        ok = cl_ledger_put(run, file, &done, err) &&
+             (!cl_fault("copy_file") ||
+              cl_fail(err, CL_TRANSIENT, "E_FAULT", "fault point copy_file"));
     }
     return ok;
 }
@@ -155,6 +170,17 @@ static bool copy_rows(struct cl_run *run, struct cl_manifest *manifest,
     return cl_crew_run(run->watch, &crew, err);
 }
 
+/* As an earlier run has cut them, if we go on with it. */
+static bool plan_parts(struct cl_parts *parts, struct cl_run *run, const struct cl_catalog *catalog,
+                       PGconn *source, struct cl_err *err)
+{
+    bool known;
+    return cl_marks_get_cuts(&run->marks, catalog->tables, catalog->n_tables, parts, &known, err) &&
+           (known || (cl_parts_plan(parts, catalog->tables, catalog->n_tables, true, run->jobs,
+                                    run->spec->part_bytes, source, err) &&
+                      cl_marks_put_cuts(&run->marks, NULL, catalog->tables, parts, err)));
+}
+
 bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err)
 {
@@ -169,7 +195,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_clock_iso(cl_clock_wall_ms(), manifest.started);
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               cl_archive_begin(&archive, spec, job, err) &&
-              cl_run_open_source(&run, &keeper, err) &&
+              cl_run_open_source(&run, &keeper, err) && cl_ledger_open(&run, &archive, err) &&
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err);
     if (ok) {
@@ -177,8 +203,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
         snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
         ok = cl_run_read_objects(&run, &keeper, &objects, err) &&
              list_objects(&manifest, &objects, archive.sealed, err) &&
-             cl_parts_plan(&parts, catalog.tables, catalog.n_tables, true, run.jobs,
-                           spec->part_bytes, keeper.link.conn, err) &&
+             plan_parts(&parts, &run, &catalog, keeper.link.conn, err) &&
              list_tables(&manifest, &catalog, &parts, archive.sealed, err) &&
              cl_after_load(&manifest.after, keeper.link.conn, err) &&
              dump_schema(&run, &manifest, &tools, &archive, err) &&
@@ -188,7 +213,7 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
         summary->tables = manifest.n_tables;
         cl_clock_iso(cl_clock_wall_ms(), manifest.finished);
         manifest.level = archive.level;
-        ok = cl_archive_publish(&archive, &manifest, err);
+        ok = cl_ledger_remove(&run, &archive, err) && cl_archive_publish(&archive, &manifest, err);
         memcpy(summary->checksum, archive.checksum, sizeof summary->checksum);
     }
     cl_archive_close(&archive);

@@ -26,8 +26,10 @@ enum {
     LOOK_MS = 100,       /* how often a wait looks whether the work is to end */
     END_GRACE_MS = 5000, /* between SIGTERM and SIGKILL */
     END_MS = 10000,      /* then it is given up */
+    STARTS_MAX = 5,      /* of a warden, each after the one before it was ended */
 };
 
+static const char busy[] = "E_COPY_BUSY";
 static const char invalid_snapshot[] = "22023"; /* what a snapshot that is gone is to SQL */
 
 /* ---------------------------------------------------------------- ending a warden */
@@ -168,6 +170,27 @@ static bool start_warden(const struct cl_warden_order *order, struct cl_watch *w
     return ok;
 }
 
+/* Starts one, once any other is gone: a run that was killed while it started its own left that
+ * behind for a moment. */
+static bool replace_warden(struct cl_hold *hold, const struct cl_warden_order *order,
+                           struct cl_watch *watch, struct cl_err *err)
+{
+    for (int tries = 0; tries < STARTS_MAX; tries++) {
+        if (!end_warden(hold->file)) {
+            break;
+        }
+        if (start_warden(order, watch, err)) {
+            return true;
+        }
+        if (strcmp(err->code, busy) != 0) {
+            return false;
+        }
+    }
+    return cl_fail(err, CL_CONFLICT, busy,
+                   "a process that cannot be ended from here holds the snapshot of copy '%s'",
+                   order->holding.key);
+}
+
 static bool take_new(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_watch *watch,
                      const struct cl_backup_spec *spec, const char *options, const char *lost,
                      struct cl_err *err)
@@ -186,7 +209,7 @@ static bool take_new(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_w
         return cl_fail(err, CL_TRANSIENT, "E_RANDOM", "the system has no random numbers");
     }
     cl_hex(random, sizeof random, h->token);
-    if (!start_warden(&order, watch, err)) {
+    if (!replace_warden(hold, &order, watch, err)) {
         return false;
     }
     if (!cl_holding_read(hold->file, &hold->holding) ||
@@ -247,11 +270,6 @@ bool cl_hold_open(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_watc
         return hold->joined;
     }
     cl_keeper_close(keeper);
-    if (!end_warden(hold->file)) {
-        return cl_fail(err, CL_CONFLICT, "E_COPY_BUSY",
-                       "a process that cannot be ended from here holds the snapshot of copy '%s'",
-                       spec->resume);
-    }
     return take_new(hold, keeper, watch, spec, options, lost, err);
 }
 

@@ -27,6 +27,8 @@ enum {
     RUN_BYTE = 1,
     NAME_BYTES = 16,           /* of the hash that names a file */
     ENDING_TIMEOUT_MS = 10000, /* a warden that gave up needs no longer to go */
+    LEAVING_TIMEOUT_MS =
+        2000, /* a child of a killed run has its lock until it is a program of its own */
 };
 
 /* ---------------------------------------------------------------- the folder */
@@ -127,7 +129,8 @@ static int open_file(const char *path, struct cl_err *err)
 
 int cl_holding_attach(const char *path, const char *key, struct cl_err *err)
 {
-    int64_t deadline_ms = cl_clock_boot_ms() + ENDING_TIMEOUT_MS;
+    int64_t ending_ms = cl_clock_boot_ms() + ENDING_TIMEOUT_MS;
+    int64_t leaving_ms = cl_clock_boot_ms() + LEAVING_TIMEOUT_MS;
     for (;;) {
         struct flock lock;
         pid_t pid = 0;
@@ -142,7 +145,7 @@ int cl_holding_attach(const char *path, const char *key, struct cl_err *err)
         /* a warden that gives up goes at once; a run stays (and shows no pid) */
         bool going = locked || !in_the_way(fd, RUN_BYTE, &pid) || pid > 0;
         close(fd);
-        if (!going || cl_clock_boot_ms() > deadline_ms) {
+        if (cl_clock_boot_ms() > (going ? ending_ms : leaving_ms)) {
             cl_fail(err, CL_CONFLICT, "E_COPY_BUSY", "another process is at the copy '%s'", key);
             return -1;
         }

@@ -8,6 +8,7 @@
 
 #include "base/embed.h"
 #include "largeobject_private.h"
+#include "ledger.h"
 
 enum {
     RANGES_PER_WORKER = 4,   /* so that none is left alone with the last long one */
@@ -65,8 +66,8 @@ bool cl_lo_plan_read(struct cl_lo_plan *plan, PGconn *conn, int jobs, struct cl_
         plan->bytes = 0;
         return true;
     }
-    snprintf(ranges, sizeof ranges, "%llu",
-             (unsigned long long)ranges_for(plan->objects, plan->bytes, jobs));
+    uint64_t n = plan->n_ranges > 0 ? plan->n_ranges : ranges_for(plan->objects, plan->bytes, jobs);
+    snprintf(ranges, sizeof ranges, "%llu", (unsigned long long)n);
     const char *params[] = {ranges};
     PGresult *rows =
         cl_pg_query(conn, cl_embedded("runtime/backup/largeobject_plan.sql")->data, 1, params, err);
@@ -240,21 +241,37 @@ bool cl_lo_stream(struct cl_run *run, PGconn *source, PGconn *target,
     return ok;
 }
 
+static void count_saved(struct cl_run *run, const struct cl_data_file *file,
+                        const struct cl_pipe *pipe, const struct cl_lo_range *range)
+{
+    struct cl_lo_sum sum = {.objects = range->objects};
+    count(run, pipe, &sum, NULL);
+    uv_mutex_lock(&run->mutex);
+    run->summary->stored_bytes += file->bytes;
+    uv_mutex_unlock(&run->mutex);
+}
+
 bool cl_lo_save(struct cl_run *run, PGconn *source, const struct cl_lo_range *range,
                 struct cl_archive *archive, struct cl_data_file *file, struct cl_err *err)
 {
+    struct cl_mark mark;
+    if (cl_ledger_done(run, file, &mark)) {
+        const struct cl_pipe before = {.bytes = mark.bytes};
+        atomic_fetch_add(&run->progress->done, range->bytes);
+        atomic_fetch_add(&run->progress->parts_done, 1);
+        count_saved(run, file, &before, range);
+        return true;
+    }
     struct cl_lo_source *from = cl_lo_source_open(source, range, err);
     struct cl_file_sink *to = from ? cl_file_sink_open(archive, file, err) : NULL;
-    struct cl_lo_sum sum = {.objects = range->objects};
     struct cl_pipe pipe;
     bool ok = to && cl_lo_pass(run, cl_lo_source_base(from), cl_file_sink_base(to), range->bytes,
                                &pipe, err);
     if (ok) {
         file->rows = pipe.rows;
-        count(run, &pipe, &sum, NULL);
-        uv_mutex_lock(&run->mutex);
-        run->summary->stored_bytes += file->bytes;
-        uv_mutex_unlock(&run->mutex);
+        count_saved(run, file, &pipe, range);
+        mark = (struct cl_mark){0};
+        ok = cl_ledger_put(run, file, &mark, err);
     }
     cl_file_sink_close(to);
     cl_lo_source_close(from);

@@ -36,7 +36,8 @@ struct cl_lo_plan {
     uint64_t bytes;             /* same */
 };
 
-/* Plans the objects that conn's transaction sees, for that many workers. Zeroed before. */
+/* Plans the objects that conn's transaction sees, for that many workers. Zeroed before, but for
+ * n_ranges: so many ranges, when it is not 0. */
 bool cl_lo_plan_read(struct cl_lo_plan *plan, PGconn *conn, int jobs, struct cl_err *err);
 void cl_lo_plan_fini(struct cl_lo_plan *plan);
 

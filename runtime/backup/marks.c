@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/embed.h"
@@ -16,17 +17,17 @@ enum {
     ORPHANS_MS = 60000, /* one that writes its last pages may take a while */
     POLL_MS = 50,
     NUMBER_BYTES = 24,
-    FIRST_COUNT = 3, /* columns of a mark: kind, name, number, counts, note */
-    COUNTS = 8,
-    NOTE = FIRST_COUNT + COUNTS,
+    FIRST_COUNT = 3, /* columns of a mark */
+    NOTE = FIRST_COUNT + CL_MARK_COUNTS,
 };
 
-/* In the order of the columns. */
-#define COUNTS_OF(mark)                                                                            \
-    {                                                                                              \
-        &(mark)->sum.rows, &(mark)->sum.sum[0], &(mark)->sum.sum[1], &(mark)->bytes,               \
-            &(mark)->seen, &(mark)->masked, &(mark)->shortened, &(mark)->kept                      \
-    }
+void cl_mark_counts(struct cl_mark *mark, uint64_t *counts[CL_MARK_COUNTS])
+{
+    uint64_t *const all[CL_MARK_COUNTS] = {&mark->sum.rows,  &mark->sum.sum[0], &mark->sum.sum[1],
+                                           &mark->bytes,     &mark->seen,       &mark->masked,
+                                           &mark->shortened, &mark->kept};
+    memcpy(counts, all, sizeof all);
+}
 
 static void pause_a_little(void)
 {
@@ -191,8 +192,9 @@ bool cl_marks_done(const struct cl_marks *marks, struct cl_mark *mark)
         int middle = low + (high - low) / 2;
         int order = compare(marks->rows, middle, mark);
         if (order == 0) {
-            uint64_t *const counts[COUNTS] = COUNTS_OF(mark);
-            for (int i = 0; i < COUNTS; i++) {
+            uint64_t *counts[CL_MARK_COUNTS];
+            cl_mark_counts(mark, counts);
+            for (int i = 0; i < CL_MARK_COUNTS; i++) {
                 *counts[i] = (uint64_t)number_at(marks->rows, middle, FIRST_COUNT + i);
             }
             mark->note = PQgetisnull(marks->rows, middle, NOTE)
@@ -213,14 +215,19 @@ bool cl_marks_put(const struct cl_marks *marks, PGconn *conn, const struct cl_ma
                   struct cl_err *err)
 {
     char number[NUMBER_BYTES];
-    char text[COUNTS][NUMBER_BYTES];
+    char text[CL_MARK_COUNTS][NUMBER_BYTES];
     const char *params[NOTE + 1] = {mark->kind, mark->name, number};
-    const uint64_t *const counts[COUNTS] = COUNTS_OF(mark);
+    struct cl_mark copy = *mark;
+    uint64_t *counts[CL_MARK_COUNTS];
     if (!marks->used) {
         return true;
     }
+    if (marks->in_ledger) {
+        return cl_ledger_append(marks->ledger, mark, err);
+    }
+    cl_mark_counts(&copy, counts);
     snprintf(number, sizeof number, "%" PRId64, mark->number);
-    for (int i = 0; i < COUNTS; i++) {
+    for (int i = 0; i < CL_MARK_COUNTS; i++) {
         /* sums use all 64 bits: the column has them with a sign */
         snprintf(text[i], NUMBER_BYTES, "%" PRId64, (int64_t)*counts[i]);
         params[FIRST_COUNT + i] = text[i];
@@ -260,5 +267,8 @@ bool cl_marks_drop(const struct cl_marks *marks, PGconn *conn, struct cl_err *er
 void cl_marks_fini(struct cl_marks *marks)
 {
     PQclear(marks->rows);
+    if (marks->in_ledger) {
+        close(marks->ledger);
+    }
     memset(marks, 0, sizeof *marks);
 }

@@ -19,7 +19,11 @@
 #include "checksum.h"
 #include "part.h"
 
-enum { CL_MARK_NAME_MAX = 1024 }; /* bytes of a mark's name: two quoted ones */
+enum {
+    CL_MARK_NAME_MAX = 1024,              /* bytes of a mark's name: two quoted ones */
+    CL_MARK_COUNTS = 8,                   /* numbers in one */
+    CL_MARK_COLUMNS = CL_MARK_COUNTS + 4, /* kind, name, number, these, note */
+};
 
 #define CL_MARKS_SCHEMA "cloner_unfinished_copy"
 
@@ -35,6 +39,8 @@ struct cl_copy {
 struct cl_marks {
     bool used;      /* false: not a copy that can be resumed */
     bool resumed;   /* the target holds what an earlier run has done */
+    bool in_ledger; /* they stand in a file (ledger.h), not in a database */
+    int ledger;     /* its descriptor, owned; valid when in_ledger */
     PGresult *rows; /* marks found at the start, in order; never written to */
 };
 
@@ -51,6 +57,12 @@ struct cl_mark {
     uint64_t kept;          /* same */
     const char *note;       /* what else the unit must know; NULL: nothing */
 };
+
+/* The numbers, in the order of the columns. */
+void cl_mark_counts(struct cl_mark *mark, uint64_t *counts[CL_MARK_COUNTS]);
+
+/* Appends one to a ledger (ledger.c). */
+bool cl_ledger_append(int fd, const struct cl_mark *mark, struct cl_err *err);
 
 /* This session becomes the only one of ours that fills this database: class conflict,
  * E_TARGET_BUSY, when a live process has it. For copies without a key, too. */
@@ -75,7 +87,8 @@ bool cl_marks_done(const struct cl_marks *marks, struct cl_mark *mark);
 bool cl_marks_run(const struct cl_marks *marks, PGconn *conn, const char *kind, const char *name,
                   int64_t number, const char *sql, struct cl_err *err);
 
-/* Within the transaction of the unit. Any thread. */
+/* Within the transaction of the unit; conn is not looked at where they stand in a ledger. Any
+ * thread. */
 bool cl_marks_put(const struct cl_marks *marks, PGconn *conn, const struct cl_mark *mark,
                   struct cl_err *err);
 

@@ -18,7 +18,7 @@ bool cl_marks_put_cuts(const struct cl_marks *marks, PGconn *conn, const struct 
         return true;
     }
     cl_buf_init(&name, CL_MARK_NAME_MAX);
-    bool ok = cl_pg_exec(conn, "BEGIN", err);
+    bool ok = marks->in_ledger || cl_pg_exec(conn, "BEGIN", err);
     for (size_t i = 0; ok && i < parts->n; i++) {
         const struct cl_part *part = &parts->part[i];
         if (part->where) {
@@ -34,7 +34,8 @@ bool cl_marks_put_cuts(const struct cl_marks *marks, PGconn *conn, const struct 
         }
     }
     cl_buf_fini(&name);
-    return ok && cl_marks_put(marks, conn, &all, err) && cl_pg_exec(conn, "COMMIT", err);
+    return ok && cl_marks_put(marks, conn, &all, err) &&
+           (marks->in_ledger || cl_pg_exec(conn, "COMMIT", err));
 }
 
 static bool add(struct cl_parts *parts, const struct cl_part *part, const char *where,

@@ -73,6 +73,16 @@ bool cl_place_begin(struct cl_place *place, struct cl_err *err)
     return place->driver->begin(place, err);
 }
 
+const char *cl_place_work(struct cl_place *place)
+{
+    return place->driver->work ? place->driver->work(place) : NULL;
+}
+
+bool cl_place_sweep(struct cl_place *place, cl_place_wanted wanted, void *arg, struct cl_err *err)
+{
+    return place->driver->sweep(place, wanted, arg, err);
+}
+
 struct cl_place_writer *cl_place_create(struct cl_place *place, const char *name,
                                         struct cl_err *err)
 {

@@ -33,7 +33,11 @@ struct cl_place_reader {
 struct cl_place {
     const struct cl_place_driver *driver; /* how it works */
     struct cl_job *job;                   /* waits end when it is stopped; may be NULL */
+    bool keep; /* what was begun is gone on with, and stays when it is given up */
 };
+
+/* Is the file (name as in the archive) to stay? */
+typedef bool (*cl_place_wanted)(void *arg, const char *name, uint64_t size);
 
 struct cl_place_driver {
     bool (*begin)(struct cl_place *place, struct cl_err *err);
@@ -43,6 +47,9 @@ struct cl_place_driver {
     struct cl_place_reader *(*open)(struct cl_place *place, const char *name, struct cl_err *err);
     bool (*list)(struct cl_place *place, struct cl_blob_items *items, struct cl_err *err);
     void (*close)(struct cl_place *place);
+    /* For places that can keep what was begun; NULL both for others. */
+    const char *(*work)(struct cl_place *place);
+    bool (*sweep)(struct cl_place *place, cl_place_wanted wanted, void *arg, struct cl_err *err);
 };
 
 /* where: a folder, file:///folder, or (when store is NULL) any other URL, which must need no
@@ -53,6 +60,13 @@ struct cl_place *cl_place_open(const char *where, const struct cl_blob_store *st
 /* Makes ready for writing. Class conflict when something stands there (E_ARCHIVE_EXISTS) or
  * somebody writes there now (E_ARCHIVE_BUSY); what a crash left is removed. */
 bool cl_place_begin(struct cl_place *place, struct cl_err *err);
+
+/* The folder it is written in, when what was begun can be kept there (place->keep is set before
+ * cl_place_begin); NULL when not. */
+const char *cl_place_work(struct cl_place *place);
+
+/* Removes from it what is not wanted. Only where there is such a folder. */
+bool cl_place_sweep(struct cl_place *place, cl_place_wanted wanted, void *arg, struct cl_err *err);
 
 /* name: "schema.dump", "data/x". Not twice the same. */
 struct cl_place_writer *cl_place_create(struct cl_place *place, const char *name,

@@ -417,8 +417,8 @@ static bool blob_list(struct cl_place *place, struct cl_blob_items *items, struc
 struct cl_place *cl_place_blob(const struct cl_blob_store *store, struct cl_job *job,
                                struct cl_err *err)
 {
-    static const struct cl_place_driver driver = {blob_begin, blob_create, blob_publish,
-                                                  blob_open,  blob_list,   blob_close};
+    static const struct cl_place_driver driver = {blob_begin, blob_create, blob_publish, blob_open,
+                                                  blob_list,  blob_close,  NULL,         NULL};
     struct blob_place *p = calloc(1, sizeof *p);
     if (!p) {
         no_memory(err);

@@ -104,7 +104,7 @@ static bool folder_begin(struct cl_place *place, struct cl_err *err)
         return false;
     }
     f->writing = true;
-    return empty_folder(f->work, err);
+    return place->keep || empty_folder(f->work, err);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -292,7 +292,7 @@ static bool folder_publish(struct cl_place *place, const char *name, const char 
 static void folder_close(struct cl_place *place)
 {
     struct folder *f = (struct folder *)place;
-    if (f->writing) {
+    if (f->writing && !place->keep) {
         remove_tree(f->work, NULL);
     }
     if (f->lock >= 0) {
@@ -413,10 +413,35 @@ static bool folder_list(struct cl_place *place, struct cl_blob_items *items, str
     return list_folder(f->path, "", 0, items, err);
 }
 
+/* ---------------------------------------------------------------- keeping */
+
+static const char *folder_work(struct cl_place *place)
+{
+    return ((struct folder *)place)->work;
+}
+
+static bool folder_sweep(struct cl_place *place, cl_place_wanted wanted, void *arg,
+                         struct cl_err *err)
+{
+    struct folder *f = (struct folder *)place;
+    struct cl_blob_items items = {0};
+    bool ok = list_folder(f->work, "", 0, &items, err);
+    for (size_t i = 0; ok && i < items.count; i++) {
+        if (!wanted(arg, items.item[i].name, items.item[i].size)) {
+            char *path = cl_path_join(f->work, items.item[i].name);
+            ok = path ? remove_tree(path, err) : no_memory(err);
+            free(path);
+        }
+    }
+    cl_blob_items_fini(&items);
+    return ok;
+}
+
 struct cl_place *cl_place_folder(const char *path, struct cl_err *err)
 {
     static const struct cl_place_driver driver = {folder_begin, folder_create, folder_publish,
-                                                  folder_open,  folder_list,   folder_close};
+                                                  folder_open,  folder_list,   folder_close,
+                                                  folder_work,  folder_sweep};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') {
         n--;

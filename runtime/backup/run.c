@@ -152,6 +152,14 @@ bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err
         hash_string(hash, spec->tablespaces[i]);
     }
     hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
+    for (size_t i = 0; i < 2 * spec->n_tablespaces; i++) {
+        hash_string(hash, spec->tablespaces[i]);
+    }
+    hash_string(hash, ""); /* no name: the end of the list */
+    for (size_t i = 0; i < spec->n_tables; i++) {
+        hash_string(hash, spec->tables[i]);
+    }
+    hash_string(hash, "");
     for (size_t i = 0; i < spec->n_exclude; i++) {
         hash_string(hash, spec->exclude[i]);
     }
@@ -240,8 +248,16 @@ bool cl_run_read_objects(struct cl_run *run, struct cl_keeper *keeper, struct cl
         cl_lo_warn_left(run, plan->objects);
         return ok;
     }
+    /* which objects a file of an archive holds must not change while it is made */
+    struct cl_mark cuts = {.kind = "object ranges", .name = ""};
+    bool pinned = run->marks.in_ledger && cl_marks_done(&run->marks, &cuts);
+    plan->n_ranges = pinned ? cuts.sum.rows : 0;
     if (!cl_lo_plan_read(plan, keeper->link.conn, run->jobs, err)) {
         return cl_err_context(err, "source");
+    }
+    cuts.sum.rows = plan->n_ranges;
+    if (run->marks.in_ledger && !pinned && !cl_marks_put(&run->marks, NULL, &cuts, err)) {
+        return false;
     }
     atomic_fetch_add(&run->progress->total, plan->bytes);
     atomic_fetch_add(&run->progress->parts_total, plan->n_ranges);
