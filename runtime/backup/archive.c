@@ -185,6 +185,10 @@ bool cl_archive_open(struct cl_archive *archive, struct cl_manifest *manifest,
              load(archive, CL_MANIFEST_SEALED_FILE, &archive->seal, &envelope.manifest, &inner,
                   err) &&
              cl_manifest_parse(manifest, cl_buf_str(&inner), inner.len, err);
+    } else if (ok && spec->key) {
+        /* whoever put it there did not need the key */
+        ok = cl_fail(err, CL_PERMISSION, "E_ARCHIVE_KEY",
+                     "the archive is not encrypted, but a key was given");
     } else if (ok) {
         ok = cl_manifest_parse(manifest, cl_buf_str(&json), json.len, err);
     }

@@ -120,6 +120,8 @@ done
 said=$(verb restore archive="$sealed" target="$untouched")
 ok "a missing key is named" says '"code":"E_ARCHIVE_KEY".*key is needed' "$said"
 ok "before anything was written" test "$(sql "$untouched" -c "SELECT count(*) FROM pg_namespace WHERE nspname = 'shop'")" = 0
+said=$(verb verify archive="$plain" key_file="$tmp/hex")
+ok "one that is not encrypted does not stand in for one that is" says '"code":"E_ARCHIVE_KEY".*not encrypted' "$said"
 head -c 31 "$tmp/hex" >"$tmp/short"
 said=$(create to="$tmp/none" key_file="$tmp/short")
 ok "a key that is none is refused" says '"class":"invalid","code":"E_ARCHIVE_KEY".*32 random bytes' "$said"
