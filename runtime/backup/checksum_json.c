@@ -4,8 +4,6 @@
  */
 #include "checksum.h"
 
-#include <string.h>
-
 enum { DEPTH_MAX = 64 }; /* deeper documents count in another way */
 
 struct level {
@@ -21,6 +19,11 @@ struct document {
     size_t depth;                   /* entries of levels */
     struct cl_digest value;         /* the last one that was whole */
 };
+
+/* What stands between values, and what ends a number, true, false or null. */
+static const bool between[256] = {
+    [','] = true, [':'] = true, [' '] = true, ['\t'] = true, ['\n'] = true, ['\0'] = true};
+static const bool closing[256] = {[']'] = true, ['}'] = true};
 
 static struct cl_digest pair(struct cl_digest a, struct cl_digest b)
 {
@@ -78,7 +81,7 @@ static const char *string_end(const char *p, const char *end, bool doubled)
 
 static const char *scalar_end(const char *p, const char *end)
 {
-    while (p < end && !strchr(",]}: \t\n", *p)) {
+    while (p < end && !between[(uint8_t)*p] && !closing[(uint8_t)*p]) {
         p++;
     }
     return p;
@@ -92,14 +95,14 @@ bool cl_digest_json(struct cl_digest *digest, const char *p, size_t n, bool doub
     d.value = cl_digest_bytes("", 0);
     while (p < end) {
         const char *start = p;
-        if (strchr(",: \t\n", *p)) {
+        if (between[(uint8_t)*p]) {
             p++;
         } else if (*p == '{' || *p == '[') {
             if (d.depth == DEPTH_MAX) {
                 return false;
             }
             d.levels[d.depth++] = (struct level){.object = *p++ == '{'};
-        } else if (*p == '}' || *p == ']') {
+        } else if (closing[(uint8_t)*p]) {
             if (d.depth == 0) {
                 return false;
             }
