@@ -282,8 +282,8 @@ static void fill_resume(lua_State *L, struct cl_backup_spec *spec)
     spec->keep_snapshot_s = (int)keep_s;
 }
 
-/* leave = {"owners", …} -> a mask of CL_LEAVE_… */
-static unsigned read_leave(lua_State *L)
+/* The CL_LEAVE_… of the name on top of the stack. */
+static unsigned leave_bit(lua_State *L)
 {
     static const struct {
         const char *name;
@@ -297,6 +297,18 @@ static unsigned read_leave(lua_State *L)
         {"tablespaces", CL_LEAVE_TABLESPACES},
         {"large_objects", CL_LEAVE_LARGE_OBJECTS},
     };
+    const char *name = lua_tostring(L, -1);
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return names[i].bit;
+        }
+    }
+    return (unsigned)luaL_error(L, "backup: leave has no '%s'", name ? name : luaL_typename(L, -1));
+}
+
+/* leave = {"owners", …} -> a mask of CL_LEAVE_… */
+static unsigned read_leave(lua_State *L)
+{
     unsigned leave = 0;
     if (lua_getfield(L, 2, "leave") == LUA_TNIL) {
         return leave;
@@ -304,16 +316,8 @@ static unsigned read_leave(lua_State *L)
     luaL_argcheck(L, lua_istable(L, -1), 2, "leave must be a list of names");
     size_t n = lua_rawlen(L, -1);
     for (size_t i = 0; i < n; i++) {
-        size_t at = 0;
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        const char *name = lua_tostring(L, -1);
-        while (at < sizeof names / sizeof *names && (!name || strcmp(names[at].name, name) != 0)) {
-            at++;
-        }
-        if (at == sizeof names / sizeof *names) {
-            luaL_error(L, "backup: leave has no '%s'", name ? name : luaL_typename(L, -1));
-        }
-        leave |= names[at].bit;
+        leave |= leave_bit(L);
         lua_pop(L, 1);
     }
     return leave;
@@ -442,7 +446,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
  * key=, level=, store=, to=, table=, tables=, exclude_data=, jobs=, compare=, toast_lz4=,
- * resume=, keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
+ * resume=, keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job
+ * handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
