@@ -26,10 +26,13 @@ readable() { # sorted|counted|rows <DUMP
     ' "$1"
 }
 
-# Lines of a case that the servers are told first: roles and tablespaces belong to no database.
+# Lines of a case that the servers are told first, once: roles and tablespaces belong to no database.
 tell_servers() { # CASE-FILE
-    local server
+    local server port told
     for server in "$source_admin" "$target_admin"; do
+        port=${server##*port=}
+        told=$tmp/told_$(basename "$1")_${port%% *}
+        mkdir "$told" 2>/dev/null || continue
         sed -n 's/^--cluster: \(.*\)$/\1;/p' "$1" | sql "$server" -f - >/dev/null || return 1
     done
 }
@@ -66,10 +69,10 @@ run_case() { # CASE NUMBER
     [ $(($2 % 2)) -eq 0 ] || ways="1:mask_domain=sink.test:masked_1 4::plain_4"
     [ -z "${FIDELITY_ALL-}" ] || ways="1::plain_1 4:mask_domain=sink.test:masked_4 1:mask_domain=sink.test:masked_1 4::plain_4"
     dsn=$(fresh_on "$source_admin" "case_$1")
-    ok "$1: pg_dump and pg_restore copy it" prepared "$1" "$dsn" "$file"
+    ok "${prefix-}$1: pg_dump and pg_restore copy it" prepared "$1" "$dsn" "$file"
     for way in $ways; do
         IFS=: read -r jobs mask name <<<"$way"
-        ok "$1: ${mask:+masked, }$jobs jobs" check_copy "$1" "$dsn" "$name" "$jobs" "$mask"
+        ok "${prefix-}$1: ${mask:+masked, }$jobs jobs" check_copy "$1" "$dsn" "$name" "$jobs" "$mask"
     done
 }
 
@@ -77,17 +80,32 @@ prepared() { # CASE SOURCE FILE
     tell_servers "$3" && sql "$2" -o /dev/null -f "$3" && make_reference "$1" "$2"
 }
 
-fidelity() {
-    local case number=0 running=0 wanted
-    wanted=${FIDELITY_CASES:-$(cd "$root/tests/backup/cases" && printf '%s\n' *.sql | sed 's/\.sql$//')}
-    for case in $wanted; do
+# Runs those cases, three at once; TAP without sensible numbers.
+run_cases() { # CASE...
+    local case number=0 running=0
+    for case in "$@"; do
         number=$((number + 1))
         run_case "$case" "$number" >"$tmp/$case.tap" 2>&1 &
         running=$((running + 1))
         [ "$running" -lt 3 ] || { wait -n && running=$((running - 1)); }
     done
     wait
-    for case in $wanted; do
-        sed -E 's/^(not )?ok [0-9]+ - /\1ok - /' "$tmp/$case.tap"
-    done | awk '/^(not )?ok - / { n++; sub(/ok - /, "ok " n " - ") } /^not ok/ { bad = 1 } { print } END { print "1.." n; exit bad }'
+    for case in "$@"; do
+        cat "$tmp/$case.tap"
+    done
+}
+
+# Numbers the tests and adds the plan; fails when one of them did.
+numbered() {
+    awk '/^(not )?ok [0-9]+ - / { n++; sub(/ok [0-9]+ - /, "ok " n " - ") }
+        /^not ok/ { bad = 1 }
+        { print }
+        END { print "1.." n; exit bad }'
+}
+
+fidelity() {
+    local wanted
+    wanted=${FIDELITY_CASES:-$(cd "$root/tests/backup/cases" && printf '%s\n' *.sql | sed 's/\.sql$//')}
+    # shellcheck disable=SC2086 # a list
+    run_cases $wanted | numbered
 }
