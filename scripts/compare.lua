@@ -1,10 +1,12 @@
 -- compare: says whether a database holds what another one, or an archive, holds. Nothing is written.
 --
 --   cloner scripts/compare.lua source=DSN|archive=PATH target=DSN [mask_domain=D] [exclude=a.b,c.d]
---       [jobs=2] [format=text|json] [source_password=file:/path] [target_password=file:/path]
+--       [jobs=2] [format=text|json] [key=file:/path] [source_password=file:/path]
+--       [target_password=file:/path]
 --
--- With mask_domain the target must hold the source's rows as the mask makes them. Tables in exclude must
--- be empty in the target. What differs is listed, with the keys of some rows, and the exit code is 1.
+-- key opens an encrypted archive. With mask_domain the target must hold the source's rows as the mask
+-- makes them. Tables in exclude must be empty in the target. What differs is listed, with the keys of
+-- some rows, and the exit code is 1.
 local backup = require "backup"
 local errors = require "errors"
 local json = require "json"
@@ -12,8 +14,8 @@ local mask = require "mask"
 local tool = require "tool"
 
 local function read_params(given)
-  local params = tool.params(given, { source = true, archive = true, target = true, mask_domain = true,
-    exclude = true, jobs = true, format = true, source_password = true, target_password = true })
+  local params = tool.params(given, { source = true, archive = true, key = true, target = true,
+    mask_domain = true, exclude = true, jobs = true, format = true, source_password = true, target_password = true })
   if not params.target then tool.refuse "missing parameter: give target=DSN" end
   if (params.source == nil) == (params.archive == nil) then
     tool.refuse "give either source=DSN or archive=PATH to compare the target with"
@@ -49,7 +51,8 @@ local function page(result)
 end
 
 local params = read_params(... or {})
-local result = backup.compare { source = params.source, archive = params.archive, target = params.target,
+local result = backup.compare { source = params.source, archive = params.archive,
+  key = tool.password(params.key), target = params.target,
   source_password = tool.password(params.source_password),
   target_password = tool.password(params.target_password), exclude_data = params.exclude,
   mask = params.mask_domain and mask.rules { sink_domain = params.mask_domain }, jobs = params.jobs,
