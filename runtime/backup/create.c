@@ -62,6 +62,10 @@ static bool work(void *worker, size_t item, struct cl_err *err)
     struct cl_pg_source source = {0};
     struct cl_mark done = {0};
     const struct cl_lo_plan *objects = archivist->objects;
+    if (!cl_keeper_ensure(&archivist->reader, run->watch, run->spec->source, archivist->snapshot,
+                          err)) {
+        return false;
+    }
     if (item < objects->n_ranges) {
         return cl_lo_save(run, archivist->reader.conn, &objects->ranges[item], archivist->archive,
                           file, err);
@@ -78,6 +82,7 @@ static bool work(void *worker, size_t item, struct cl_err *err)
                                 a->table.format, err) &&
               cl_run_part(run, &source.base, cl_file_sink_base(sink), &a->table, part, &done, err);
     cl_pg_source_close(&source);
+    cl_keeper_slim(&archivist->reader, source.widest);
     cl_file_sink_close(sink);
     file->rows = done.sum.rows;
     if (ok) {

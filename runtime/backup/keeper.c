@@ -10,6 +10,7 @@ enum {
     SERVER_LEAST = 120000,        /* version 12: attgenerated */
     LOCK_BYTES_MAX = 1024 * 1024, /* one LOCK TABLE statement */
     LOCK_TABLES_MAX = 200,        /* in one statement */
+    WIDE_BYTES = 4 * 1024 * 1024, /* a row above leaves too much memory behind */
 };
 
 static bool begin(PGconn *conn, struct cl_err *err)
@@ -106,4 +107,17 @@ bool cl_keeper_join(struct cl_link *link, struct cl_watch *watch, const char *co
         return cl_err_context(err, "source");
     }
     return true;
+}
+
+void cl_keeper_slim(struct cl_link *link, size_t widest)
+{
+    if (widest > WIDE_BYTES) {
+        cl_link_close(link);
+    }
+}
+
+bool cl_keeper_ensure(struct cl_link *link, struct cl_watch *watch, const char *conninfo,
+                      const char *snapshot, struct cl_err *err)
+{
+    return link->conn || cl_keeper_join(link, watch, conninfo, snapshot, err);
 }

@@ -38,4 +38,12 @@ void cl_keeper_close(struct cl_keeper *keeper); /* a zeroed one is fine */
 bool cl_keeper_join(struct cl_link *link, struct cl_watch *watch, const char *conninfo,
                     const char *snapshot, struct cl_err *err);
 
+/* libpq keeps the buffers it needed for the widest row as long as a session lives: ends a worker's
+ * session that has read one of so many bytes, if that is many. */
+void cl_keeper_slim(struct cl_link *link, size_t widest);
+
+/* Joins again, unless the session is open. */
+bool cl_keeper_ensure(struct cl_link *link, struct cl_watch *watch, const char *conninfo,
+                      const char *snapshot, struct cl_err *err);
+
 #endif

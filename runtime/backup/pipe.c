@@ -10,10 +10,12 @@
 enum {
     COPY_SQL_BYTES_MAX = 1024 * 1024, /* 1600 quoted columns fit */
     BATCH_BYTES_MAX = 0x40000000 + 2 * CL_BATCH_BYTES + 65536,
+    MESSAGE_BYTES = 1024 * 1024,    /* of a row or batch, sent at once */
     BATCH_KEEP_BYTES = 1024 * 1024, /* a batch buffer wider than that is given back */
 };
 
 static const char TARGET[] = "target";
+static const char PROGRAM_LIMIT_EXCEEDED[] = "54000"; /* a SQLSTATE */
 
 static void add_columns(struct cl_buf *sql, const struct cl_table *table)
 {
@@ -108,7 +110,7 @@ static bool end_copy(PGconn *conn, int64_t *rows, struct cl_err *err)
 static void name_wide_row(const struct cl_pg_source *source, struct cl_err *err)
 {
     if (strstr(err->message, "invalid memory alloc request size") ||
-        strstr(err->message, "enlarge string buffer")) {
+        strcmp(err->code, PROGRAM_LIMIT_EXCEEDED) == 0) {
         cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
                 "row %llu is wider than 1 GB, PostgreSQL's limit of a message",
                 (unsigned long long)source->messages + 1);
@@ -123,6 +125,7 @@ static bool pg_next(struct cl_source *base, const char **bytes, size_t *n, struc
     int got = PQgetCopyData(source->conn, &source->message, 0);
     if (got > 0) {
         source->messages++;
+        source->widest = (size_t)got > source->widest ? (size_t)got : source->widest;
         *bytes = source->message;
         *n = (size_t)got;
         return true;
@@ -177,9 +180,14 @@ static bool server_complained(PGconn *conn)
 static bool pg_put(struct cl_sink *base, const char *bytes, size_t n, struct cl_err *err)
 {
     struct cl_pg_sink *sink = (struct cl_pg_sink *)base;
-    if (PQputCopyData(sink->conn, bytes, (int)n) != 1) {
-        cl_pg_fail(err, sink->conn, NULL);
-        return blame(TARGET, sink->table, err);
+    /* libpq would keep a buffer as wide as the widest message; where one ends means nothing */
+    for (size_t at = 0; at < n; at += MESSAGE_BYTES) {
+        size_t left = n - at;
+        if (PQputCopyData(sink->conn, bytes + at,
+                          (int)(left < MESSAGE_BYTES ? left : MESSAGE_BYTES)) != 1) {
+            cl_pg_fail(err, sink->conn, NULL);
+            return blame(TARGET, sink->table, err);
+        }
     }
     if (server_complained(sink->conn)) {
         int64_t rows;

@@ -44,6 +44,7 @@ struct cl_pg_source {
     const char *side;             /* "source" or "target", for messages */
     const struct cl_table *table; /* borrowed; same */
     char *message;                /* libpq's, freed at the next call */
+    size_t widest;                /* bytes of the largest message */
     uint64_t messages;            /* given so far; a server sends a row in each */
 };
 

@@ -22,11 +22,14 @@ static void dismiss(void *worker)
     free(reader);
 }
 
-static bool join(struct reader *reader, enum cl_side side, const char *conninfo,
-                 const char *snapshot, struct cl_err *err)
+static bool join_side(struct reader *reader, enum cl_side side, struct cl_err *err)
 {
-    struct cl_watch *watch = reader->all->run->watch;
-    return !snapshot || cl_keeper_join(&reader->links[side], watch, conninfo, snapshot, err);
+    const struct cl_readings *all = reader->all;
+    const struct cl_backup_spec *spec = all->run->spec;
+    bool source = side == CL_SIDE_SOURCE;
+    const char *snapshot = source ? all->source_snapshot : all->target_snapshot;
+    return !snapshot || cl_keeper_ensure(&reader->links[side], all->run->watch,
+                                         source ? spec->source : spec->target, snapshot, err);
 }
 
 static void *hire(void *arg, struct cl_err *err)
@@ -38,9 +41,7 @@ static void *hire(void *arg, struct cl_err *err)
     }
     reader->all = arg;
     cl_buf_init(&reader->row, INT32_MAX);
-    const struct cl_backup_spec *spec = reader->all->run->spec;
-    if (!join(reader, CL_SIDE_SOURCE, spec->source, reader->all->source_snapshot, err) ||
-        !join(reader, CL_SIDE_TARGET, spec->target, reader->all->target_snapshot, err)) {
+    if (!join_side(reader, CL_SIDE_SOURCE, err) || !join_side(reader, CL_SIDE_TARGET, err)) {
         dismiss(reader);
         return NULL;
     }
@@ -133,13 +134,15 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
         file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
     } else if (ok) {
-        ok = cl_pg_source_open(&pg, reader->links[reading->side].conn,
+        ok = join_side(reader, reading->side, err) &&
+             cl_pg_source_open(&pg, reader->links[reading->side].conn,
                                reading->side == CL_SIDE_SOURCE ? "source" : "target",
                                reading->table, reading->where, reading->format, err);
         source = ok ? &pg.base : NULL;
     }
     ok = source && read_all(reader, reading, source, &t, err);
     cl_pg_source_close(&pg);
+    cl_keeper_slim(&reader->links[reading->side], pg.widest);
     cl_file_source_close(file);
     cl_transform_fini(&t);
     return ok || cl_run_blame(reading->table, err);

@@ -32,6 +32,13 @@ static void dismiss(void *arg)
     free(reader);
 }
 
+static bool ready(struct reader *reader, struct cl_err *err)
+{
+    const struct cl_run *run = reader->feed->run;
+    return cl_keeper_ensure(&reader->link, run->watch, run->spec->source, reader->feed->snapshot,
+                            err);
+}
+
 static void *hire(void *arg, struct cl_err *err)
 {
     struct reader *reader = calloc(1, sizeof *reader);
@@ -40,8 +47,7 @@ static void *hire(void *arg, struct cl_err *err)
         return NULL;
     }
     reader->feed = arg;
-    if (!cl_keeper_join(&reader->link, reader->feed->run->watch, reader->feed->run->spec->source,
-                        reader->feed->snapshot, err)) {
+    if (!ready(reader, err)) {
         dismiss(reader);
         return NULL;
     }
@@ -52,8 +58,8 @@ static struct cl_source *open_part(void *arg, const struct cl_part *part, struct
 {
     struct reader *reader = arg;
     const struct cl_table *table = &reader->feed->catalog->tables[part->table];
-    bool ok = cl_pg_source_open(&reader->source, reader->link.conn, "source", table, part->where,
-                                table->format, err);
+    bool ok = ready(reader, err) && cl_pg_source_open(&reader->source, reader->link.conn, "source",
+                                                      table, part->where, table->format, err);
     return ok ? &reader->source.base : NULL;
 }
 
@@ -63,13 +69,14 @@ static void close_part(void *arg, const struct cl_part *part, struct cl_err *err
     (void)part;
     (void)err;
     cl_pg_source_close(&reader->source);
+    cl_keeper_slim(&reader->link, reader->source.widest);
 }
 
 static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *err)
 {
     struct reader *reader = arg;
-    return cl_lo_stream(reader->feed->run, reader->link.conn, target,
-                        &reader->feed->objects->ranges[item], err);
+    return ready(reader, err) && cl_lo_stream(reader->feed->run, reader->link.conn, target,
+                                              &reader->feed->objects->ranges[item], err);
 }
 
 static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_keeper *keeper,
