@@ -24,7 +24,7 @@ target_server=$(cluster target)
 source_dsn="$source_server dbname=origin"
 fresh_on "$source_server" origin >/dev/null
 sql "$source_dsn" -c "CREATE TABLE big AS SELECT i, repeat('x', 900) || i || '@corp.example' AS t
-    FROM generate_series(1, 20000) i" -c "CREATE TABLE small AS SELECT 1 AS i"
+    FROM generate_series(1, 20000) i"
 fresh() { fresh_on "$target_server" "$1"; }
 
 # Slow enough, and more than fits between two processes, to be in the middle of it whenever something
@@ -79,7 +79,7 @@ ok "(the source is there again)" revive source
 
 target_dies() {
     start target_dies source="$source_dsn" target="$(fresh target_dies)" && crash target &&
-        ended target_dies '"class":"transient"' '"message":"target: public\.(big|small): ' '"retryable":true'
+        ended target_dies '"class":"transient"' '"message":"target: public\.big: ' '"retryable":true'
 }
 ok "a target that crashes is named, too" target_dies
 ok "nothing of ours runs on the source" quiet "$source_server"
@@ -99,7 +99,7 @@ cut() { # SIDE: every connection to it is reset in the middle
         start "cut_$1" source="$source_dsn" target="${dsn/port=$(cluster_port "$tmp/$1")/port=$port}"
     fi
     kill -USR2 "$proxy"
-    ended "cut_$1" '"class":"transient"' "\"message\":\"$1: public\\.(big|small): " '"retryable":true'
+    ended "cut_$1" '"class":"transient"' "\"message\":\"$1: public\\.big: " '"retryable":true'
     local result=$?
     kill "$proxy"
     wait "$proxy" 2>/dev/null
@@ -112,12 +112,14 @@ ok "leaves none either" quiet "$source_server" "$target_server"
 
 # ---------------------------------------------------------------- administrators
 
+stop_one() {
+    sql "$server" -c "SELECT $how(pid) FROM pg_stat_activity WHERE application_name = '$session'
+        AND query ~ 'COPY.*big'" | grep -q t
+}
 stopped() { # HOW SERVER SESSION PATTERN...
     local how=$1 server=$2 session=$3
     shift 3
-    start stopped source="$source_dsn" target="$(fresh stopped)" &&
-        sql "$server" -c "SELECT $how(pid) FROM pg_stat_activity WHERE application_name = '$session'
-            AND query ~ 'COPY.*big'" | grep -q t && ended stopped "$@"
+    start stopped source="$source_dsn" target="$(fresh stopped)" && until_true 30 stop_one && ended stopped "$@"
 }
 ok "a query that an administrator cancels on the source" stopped pg_cancel_backend "$source_server" 'cloner reader' \
     '"code":"57014"' '"message":"source: public\.big: canceling statement due to user request'
@@ -153,7 +155,7 @@ sql "$source_dsn" -c "CREATE TYPE plain" \
     -c "CREATE TYPE plain (INPUT = plain_in, OUTPUT = plain_out, LIKE = text)" \
     -c "CREATE TABLE odd AS SELECT 'x@corp.example'::plain AS p, '=r/postgres'::aclitem AS a" 2>/dev/null
 out=$(verb stream source="$source_dsn" target="$(fresh odd)" mask_domain=sink.test)
-ok "types without a binary form are copied as text" says '"rows":20002,' "$out"
+ok "types without a binary form are copied as text" says '"rows":20001,' "$out"
 ok "and masked" test "$(sql "$target_server dbname=odd" -c 'SELECT p, a FROM odd')" = 'x_corp.example@sink.test|=r/postgres'
 
 # ---------------------------------------------------------------- a full disk
