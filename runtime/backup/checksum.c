@@ -38,8 +38,8 @@ static const bool separates[256] = {
     ['"'] = true, ['\''] = true, ['='] = true, ['>'] = true, ['\\'] = true,
 };
 
-/* The words between separators, in any order. */
-static struct cl_digest digest_words(const char *p, size_t n)
+/* The words between separators, in their order or in any. */
+static struct cl_digest digest_words(const char *p, size_t n, bool ordered)
 {
     const char *end = p + n;
     struct cl_digest all = {{0, 0}};
@@ -49,9 +49,10 @@ static struct cl_digest digest_words(const char *p, size_t n)
             p++;
         }
         if (p > word) {
-            struct cl_digest one = cl_digest_bytes(word, (size_t)(p - word));
-            all.half[0] += one.half[0];
-            all.half[1] += one.half[1];
+            struct cl_digest both[2] = {all, cl_digest_bytes(word, (size_t)(p - word))};
+            all = ordered ? cl_digest_bytes(both, sizeof both)
+                          : (struct cl_digest){
+                                {all.half[0] + both[1].half[0], all.half[1] + both[1].half[1]}};
         }
         p++;
     }
@@ -60,7 +61,9 @@ static struct cl_digest digest_words(const char *p, size_t n)
 
 static bool normalised(const struct cl_column *column)
 {
-    return column->class.text_like && (column->class.reorders || column->class.padded);
+    const struct cl_type_class *class = &column->class;
+    return class->text_like &&
+           (class->reorders || class->padded || class->form == CL_BINARY_UNKNOWN);
 }
 
 static struct cl_digest digest_value(enum cl_copy_format format, const struct cl_column *column,
@@ -74,8 +77,8 @@ static struct cl_digest digest_value(enum cl_copy_format format, const struct cl
             return digest;
         }
     }
-    if (column->class.reorders) {
-        return digest_words(field->data, n);
+    if (column->class.reorders || column->class.form == CL_BINARY_UNKNOWN) {
+        return digest_words(field->data, n, !column->class.reorders);
     }
     while (column->class.padded && n > 0 && field->data[n - 1] == ' ') {
         n--;

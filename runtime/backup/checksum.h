@@ -27,10 +27,10 @@ struct cl_checksum {
 
 struct cl_digest cl_digest_bytes(const void *bytes, size_t n);
 
-/* Of the row at row[0..n), cut into a field for each of the columns. A value whose parts the server
- * may put in another order once one of them was masked counts in any order of them: jsonb by its
- * members, others (hstore, tsvector, arrays of these) by their words; char(n) without its padding.
- */
+/* Of the row at row[0..n), cut into a field for each of the columns. Values that the server may
+ * write in another way once an address in them was masked count so that it does not matter: jsonb
+ * by its members in any order; hstore, tsvector and the like by their words in any order; arrays
+ * and composites, whose quotes may go, by their words in order; char(n) without its padding. */
 struct cl_digest cl_digest_row(enum cl_copy_format format, const char *row, size_t n,
                                const struct cl_column *columns, const struct cl_field *fields,
                                size_t n_fields);

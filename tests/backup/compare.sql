@@ -22,6 +22,15 @@ INSERT INTO doc SELECT i, jsonb_build_object('m' || i || '@corp.example', 'one',
        'zz', jsonb_build_array(i, jsonb_build_object('long-n' || i || '@corp.example', 'x', 'y', NULL)))
   FROM generate_series(1, 100) i;
 
+-- arrays and composites: padding inside of them, and quotes that are needed no more
+CREATE TYPE way AS (kind char(50), address text, n int);
+CREATE DOMAIN short AS char(60);
+CREATE TABLE inside (id int PRIMARY KEY, codes char(60)[], way way, shorts short[], texts text[], ways way[], words varchar(90)[]);
+INSERT INTO inside SELECT i, ARRAY[i || '@corp.example', 'b', NULL]::char(60)[], ROW('k' || i || '@corp.example', '"john doe' || i || '"@corp.example', i)::way,
+       ARRAY['s' || i || '@corp.example']::short[], ARRAY['"john doe"@corp.example', 'a "b"@corp.example', '\', '', 't' || i || '@corp.example'],
+       ARRAY[ROW('w' || i || '@corp.example', NULL, 1)::way, ROW(NULL, '"x y"@corp.example', 2)::way],
+       ARRAY['[v' || i || '@corp.example]', 'NULL', '{v@corp.example}']
+  FROM generate_series(1, 100) i;
 CREATE TABLE twice (kind text, n int); -- no key, and rows that are there more than once
 INSERT INTO twice SELECT 'k' || i % 5, i % 7 FROM generate_series(1, 200) i;
 CREATE TABLE pair (a uuid, b text, note text, PRIMARY KEY (b, a));
