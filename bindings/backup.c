@@ -30,7 +30,7 @@ static const struct {
     {"decrypt", cl_backup_decrypt, false, false},   {"restore", cl_backup_restore, false, true},
     {"stream", cl_backup_stream, true, true},       {"compare", cl_backup_compare, false, true},
     {"preflight", cl_backup_preflight, true, true}, {"probe", cl_backup_probe, true, false},
-    {"forget", cl_backup_forget, false, false},
+    {"forget", cl_backup_forget, false, false},     {"rewrite", cl_backup_rewrite, true, true},
 };
 
 struct op {

@@ -150,6 +150,8 @@ local RESTORE = set("archive", "key", "tables", "target", "password", "target_pa
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
   "jobs", "part_bytes", "leave", "tablespaces", "resume", "keep_snapshot_s", "progress", "compare",
   "toast_lz4", table.unpack(PROTECTION))
+local REWRITE = set("source", "source_password", "target", "target_password", "mask", "tables",
+  "exclude_data", "jobs", "progress", "compare")
 local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password", "password",
   "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress", table.unpack(PROTECTION))
@@ -258,6 +260,24 @@ function M.stream(options)
     source_password = reveal(options.source_password),
     target = options.target,
     target_password = reveal(options.target_password),
+  })
+end
+
+--- Fills tables of a copy again that was made from the source's files (CREATE DATABASE … TEMPLATE):
+--- those named are emptied and come from the source through the mask, those of exclude_data stay empty,
+--- materialised views are refreshed. Indexes stay; foreign keys are made again. compare: as for restore.
+---@param options {source: string, source_password: any, target: string, target_password: any,
+---  mask: userdata|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil,
+---  compare: boolean|nil, progress: function|nil}
+---@return table summary as restore's
+function M.rewrite(options)
+  check("rewrite", options, REWRITE)
+  return run("rewrite", options, {
+    source = options.source,
+    source_password = reveal(options.source_password),
+    target = options.target,
+    target_password = reveal(options.target_password),
+    tables = options.tables or {},
   })
 end
 

@@ -43,7 +43,7 @@ local P = require("procedure").new {
       help = "none, all, system, or any of requests, faq, replies, packages" },
     keep_scheduled_tasks = { "boolean", default = false, help = "leave scheduled tasks enabled" },
     enter_running_mode = { "boolean", default = true, help = "go live at the end" },
-    strategy = { "choice", "auto", "golden", "archive", "stream", default = "auto",
+    strategy = { "choice", "auto", "golden", "archive", "stream", "template", default = "auto",
       help = "how the data travels; auto: golden where the cluster has room, else archive" },
     image_max_age = { "duration", default = 0, help = "golden: an image of at most this age will do; "
       .. "default: a new one" },
@@ -366,7 +366,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local certificate = found.certificate
     certify.refuse_leaks(certificate, target.database_name, "are left in")
     for _, gap in ipairs(wizard.unmasked(certificate)) do run:warn(gap) end
-    if made.strategy == "golden" and found.full then run:log("the whole database was scanned: " .. found.full) end
+    if run:result("wait_backup").copy and found.full then run:log("the whole database was scanned: " .. found.full) end
     return { certificate = certificate, horizon = horizon, mark = found.mark,
       database_oid = identity.database_oid, system_identifier = identity.system_identifier,
       masked = made.masked }

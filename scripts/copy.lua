@@ -4,7 +4,8 @@
 --             own while the test environment is still online; then it is renamed into place
 --   archive   a backup is written and verified, and restored while the test environment is offline
 --   stream    rows go straight from the source to the copy while the test environment is offline
---   template  source and target on one cluster: its files are copied, what must be masked is rewritten
+--   template  source and target on one cluster: the source's files are copied, what must be masked is
+--             rewritten, all while the test environment is still online
 local backup = require "backup"
 local errors = require "errors"
 local mask = require "mask"
@@ -12,6 +13,7 @@ local time = require "time"
 local archive = require "platform.archive"
 local certify = require "certify"
 local own = require "own"
+local template = require "template"
 local images = require "platform.images"
 local registry = require "platform.registry"
 local tenant = require "platform.tenant"
@@ -70,23 +72,13 @@ function M.check_image_space(config, source, cluster_name)
   if fits == false then errors.raise("invalid", "E_NO_SPACE", why) end
 end
 
---- Raises unless both lie on one cluster and nobody is at work in the source.
-local function check_template(config, source, target)
-  local from <close> = tenant.open(config, source, true)
-  local to <close> = tenant.admin(config, target.cluster)
-  if tenant.server(from) ~= tenant.server(to) then
-    errors.raise("invalid", "E_TEMPLATE_CLUSTER", ("strategy=template copies files, and %s lies on another "
-      .. "cluster than %s"):format(source.ctx, target.ctx))
-  end
-end
-
 --- The strategy a clone will take, and why: golden where the cluster has room, else by an archive, or
 --- straight where the configuration has no place for archives.
 ---@return table {strategy=, why=}
 function M.choose(config, params)
   local source, target = registry.customer(config, params.source), registry.customer(config, params.target)
   local wanted = params.strategy
-  if wanted == "template" then check_template(config, source, target) end
+  if wanted == "template" then template.check(config, params) end
   if wanted == "golden" or wanted == "auto" then
     local fits, why = room(config, source, target.cluster)
     if fits ~= false then return { strategy = "golden", why = why } end
@@ -286,6 +278,40 @@ local function golden_copy(run, spec)
     seconds = (time.monotonic() - began) / 1000 }
 end
 
+--- What lies between a source and its template copy, for as long as that is made.
+local function raw_name(target, name) return tenant.beside(target.database_name, "raw") .. name:sub(-8) end
+
+--- A copy made from the source's files: a first one, which the source is held up for no longer than
+--- that takes, and of that another, in which every table with something to mask is filled again.
+local function template_copy(run, spec)
+  local began, target, name = time.monotonic(), spec.target, spec.name
+  local source, raw = registry.customer(run.config, run.params.source), raw_name(target, name)
+  local admin <close> = tenant.admin(run.config, target.cluster)
+  template.copy(admin, source, raw)
+  tenant.create_from(admin, raw, name)
+  local dsn, password = tenant.dsn(run.config, target.cluster, name)
+  local tables
+  do
+    local conn <close> = tenant.connect(run.config, target.cluster, name)
+    template.leave_behind(conn)
+    tables = template.tables_of(conn, mask.scan { dsn = dsn, password = password, rules = spec.rules,
+      progress = spec.progress }, M.NEVER_COPIED)
+  end
+  local from, from_password = tenant.dsn(run.config, target.cluster, raw)
+  local made = outcome(run, backup.rewrite { source = from, source_password = from_password, target = dsn,
+    target_password = password, mask = spec.rules, tables = tables, exclude_data = M.NEVER_COPIED,
+    compare = true, progress = spec.progress })
+  tenant.drop_database(admin, raw)
+  made.counts = personalise(run, spec, source)
+  local conn <close> = tenant.connect(run.config, target.cluster, name)
+  local found = certify.certificate { conn = conn, dsn = dsn, password = password,
+    identity = tenant.identity(admin, name), rules = spec.rules, progress = spec.progress }
+  certify.refuse_leaks(found.certificate, name, "are left in")
+  made.new_oid, made.certificate, made.mark = tenant.database_oid(admin, name), found.certificate, found.mark
+  made.rewritten, made.seconds = tables, (time.monotonic() - began) / 1000
+  return made
+end
+
 --- Drops an image that nobody needs and nobody keeps.
 local function drop_image(run, saga)
   for _, image in ipairs(images.list(run.config, run.params.source)) do
@@ -302,7 +328,10 @@ function M.prepare(run, spec)
   local made = {}
   if chosen.strategy == "archive" or run.params.backup then made = wait_backup(run) end
   made.strategy, made.why = chosen.strategy, chosen.why
-  if chosen.strategy == "golden" then
+  if chosen.strategy == "template" then
+    made.copy = run:once("copy", function() return template_copy(run, spec) end)
+    made.rows, made.bytes = made.copy.rows, made.copy.bytes
+  elseif chosen.strategy == "golden" then
     made.copy = run:once("copy", function() return golden_copy(run, spec) end)
     made.rows, made.bytes = made.copy.rows, made.copy.bytes
     images.release(run.config, run.id)
@@ -320,6 +349,7 @@ function M.forget(run, target, name)
   local ours, saga = run:started("backup.lua")
   if ours then run:cancel(saga) end
   local admin <close> = tenant.admin(run.config, target.cluster)
+  tenant.drop_database(admin, raw_name(target, name))
   tenant.drop_database(admin, name)
   M.release(run)
   for n = 1, IMAGES_TRIED do
@@ -382,6 +412,8 @@ function ASIDE.golden(run, admin, _, name)
   return { image = made.image, tables = made.tables, rows = made.rows, bytes = made.bytes,
     masked = made.masked, shortened = made.shortened, seconds = made.seconds }
 end
+
+ASIDE.template = ASIDE.golden
 
 --- Makes the copy as database `name` on the target's cluster, which nobody may enter yet.
 ---@return table {new_oid, tables, rows, bytes, masked, …}

@@ -269,7 +269,8 @@ end
 
 local COPY_TOUCHES = {
   golden = "a masked image of every table on the target's cluster, before anything goes offline",
-  archive = "an archive of every table", stream = "nothing yet", template = "nothing yet",
+  archive = "an archive of every table", stream = "nothing yet",
+  template = "the files of the source, copied on its cluster",
 }
 
 --- Rows and bytes of the source by its statistics.

@@ -96,6 +96,10 @@ function backup.restore(options) end
 ---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, toast_lz4: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary
 function backup.stream(options) end
+---Fills tables of a copy again that was made from the source's files: those named come through the mask.
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
+---@return backup.summary
+function backup.rewrite(options) end
 ---Raises what stream would raise before it writes anything.
 ---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, exclude_data: string[]|nil, jobs: integer|nil, max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
 ---@return backup.summary

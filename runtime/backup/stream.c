@@ -7,6 +7,7 @@
 #include "load.h"
 #include "part.h"
 #include "run.h"
+#include "stream.h"
 #include "target.h"
 
 enum { FIRST_LOOK_MS = 15 * 1000 };
@@ -79,9 +80,9 @@ static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *
                                               &reader->feed->objects->ranges[item], err);
 }
 
-static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_keeper *keeper,
-                      const struct cl_catalog *catalog, const struct cl_after *after,
-                      struct cl_proof *proof, struct cl_err *err)
+bool cl_stream_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target,
+                    const struct cl_catalog *catalog, const struct cl_after *after,
+                    struct cl_proof *proof, bool with_objects, struct cl_err *err)
 {
     struct cl_lo_plan objects = {0};
     struct feed model = {
@@ -103,12 +104,11 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ke
     bool known = false;
     bool ok =
         cl_marks_get_cuts(&run->marks, catalog->tables, catalog->n_tables, &parts, &known, err);
-    ok = ok && (known ||
-                (cl_parts_plan(&parts, catalog->tables, catalog->n_tables, false, run->jobs,
-                               run->spec->part_bytes, keeper->link.conn, err) &&
-                 cl_marks_put_cuts(&run->marks, target->link.conn, catalog->tables, &parts, err)));
+    ok = ok && (known || (cl_parts_plan(&parts, catalog->tables, catalog->n_tables, false,
+                                        run->jobs, run->spec->part_bytes, keeper->link.conn, err) &&
+                          cl_marks_put_cuts(&run->marks, target, catalog->tables, &parts, err)));
     atomic_store(&run->progress->parts_total, parts.n);
-    ok = ok && cl_run_read_objects(run, keeper, &objects, err);
+    ok = ok && (!with_objects || cl_run_read_objects(run, keeper, &objects, err));
     load.n_objects = objects.n_ranges;
     ok = ok && cl_load_run(&load, err);
     cl_parts_fini(&parts);
@@ -163,7 +163,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     }
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
          cl_target_prepare(&target, &run, &tools, schema, &after, err) &&
-         load_rows(&run, &target, &keeper, &catalog, &after, &proof, err);
+         cl_stream_rows(&run, &keeper, target.link.conn, &catalog, &after, &proof, true, err);
     if (!spec->resume) { /* else it is held to the end */
         cl_run_release(&run);
     }

@@ -165,7 +165,7 @@ local BESIDE_BYTES = #"_image_" + 8 -- what stands behind, with the short id of 
 
 --- What the name of a database beside the tenant's begins with; a short id of the run follows. The
 --- end of a long name gives way to its hash: cut off, the name would be the tenant's own again.
----@param kind string "new", "prev" or "image"
+---@param kind string "new", "prev", "raw" or "image"
 function M.beside(database, kind)
   if #database + BESIDE_BYTES > NAME_BYTES_MAX then
     local hash = "_" .. crypto.sha256(database):sub(1, 8)
@@ -178,7 +178,7 @@ end
 ---@return string[] their names
 function M.drop_older(admin, database, except)
   local dropped = {}
-  for _, kind in ipairs { "new", "prev" } do
+  for _, kind in ipairs { "new", "prev", "raw" } do
     for _, row in ipairs(admin:query([[SELECT datname FROM pg_database
       WHERE starts_with(datname, $1) AND datname <> $2
         AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1]],

@@ -1,5 +1,5 @@
 -- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
---   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] [resume=KEY] …
+--   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] [tables=a.b] [resume=KEY] …
 -- key_file=/path encrypts or opens an archive; account_key=K endpoint=URL go with azblob:// URLs.
 -- cancel=start gives up at the first sign of life, cancel=rows once rows are moving. watch=yes prints
 -- every progress, too, each on a line of its own before the last.

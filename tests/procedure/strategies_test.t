@@ -176,4 +176,50 @@ is "which can be cancelled" "$code $(registered)" "0 0"
 print_target >"$demo/got"
 same "and leaves the environment before" "$demo/before" "$demo/got"
 
+# ---- source and target on one cluster -----------------------------------------------------------------------
+
+platform_reset
+clone strategy=template
+is "template, source and target on two clusters: refused" "$code" 3
+like "and says why" "$(cat "$out")" "another cluster than $target_ctx"
+test1 postgres "create role nordlys_owner" "create role ${source_db}_app" "create role ${source_db}_query" "create database $source_db"
+PGPASSWORD=$(cat "$demo/prod1/admin") "$(cluster_bin)/pg_dump" -h 127.0.0.1 -U postgres -Fc \
+    -p "$(cluster_port "$demo/prod1")" $source_db >"$demo/source.dump"
+PGPASSWORD=$(cat "$demo/test1/admin") "$(cluster_bin)/pg_restore" -h 127.0.0.1 -U postgres -d $source_db \
+    -p "$(cluster_port "$demo/test1")" "$demo/source.dump"
+# With what must not come along, and what must come back.
+test1 $source_db "alter table crm7.contact owner to nordlys_owner" "grant select on crm7.person to nordlys_owner, public" \
+    "create publication everything for all tables" \
+    "create materialized view crm7.mails as select email_address from crm7.email" \
+    "comment on constraint email_contact_id_fkey on crm7.email is 'whose it is'" \
+    "create function crm7.never() returns trigger language plpgsql as \$\$ begin raise exception 'fired'; end \$\$" \
+    "create trigger never before insert on crm7.person for each row execute function crm7.never()" \
+    "alter table crm7.person enable always trigger never" "analyze"
+mkdir -p "$blobs/test1/templates" "$blobs/test1/attachments"
+for kind in templates attachments; do cp -a "$blobs/prod1/$kind/$source_ctx" "$blobs/test1/$kind/"; done
+in_registry "update registry.cluster set isolated = false where name = 'test1'" \
+    "update registry.customer set cluster = 'test1' where ctx = '$source_ctx'"
+clone strategy=stream
+succeeds "stream, on one cluster"
+print_target >"$demo/wanted"
+cloner undo "$(newest_run)"
+is "and back" "$code" 0
+clone strategy=template
+succeeds "strategy template"
+print_target >"$demo/got"
+same "template: the same environment" "$demo/wanted" "$demo/got"
+is "template: nothing is left between" "$(test1 postgres "select count(*) from pg_database where datname like '%\_raw\_%'")" 0
+is "template: the view follows its table" "$(in_target "select count(*) filter (where email_address like '%@mailinator.com') > 0,
+    count(*) filter (where email_address like '%@nordlys-%') from crm7.mails")" "t|0"
+is "template: tables with nothing to mask are the server's own copy" "$(result wait_backup copy,rewritten | grep -c 'crm7.sequence\|crm7.ticket_status"')" 0
+test1 $source_db "select pg_sleep(60)" >/dev/null 2>&1 &
+sleeper=$!
+at_work() { test1 postgres "select 1 from pg_stat_activity where datname = '$source_db' and state = 'active'"; }
+eventually "somebody is at work in the source" at_work
+clone strategy=template
+is "somebody is at work in the source: refused" "$code" 3
+like "and says what to do" "$(cat "$out")" "1 session\(s\) are; end the sessions or choose another strategy"
+test1 postgres "select pg_terminate_backend(pid) from pg_stat_activity where datname = '$source_db'" >/dev/null
+wait $sleeper || true
+
 finish

@@ -1,0 +1,169 @@
+/*
+ * source -> a copy of its files: only the tables that are named are emptied, and filled from the
+ * source through the mask. Everything else of the copy stays as it is.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "after.h"
+#include "base/embed.h"
+#include "largeobject.h"
+#include "run.h"
+#include "stream.h"
+#include "target.h"
+
+enum { SQL_BYTES_MAX = 1024 * 1024 };
+
+/* Columns of rewrite.sql */
+enum { S_AFTER, S_STATEMENT };
+
+static bool is_named(const struct cl_backup_spec *spec, const struct cl_table *table)
+{
+    size_t n = strlen(table->schema);
+    for (size_t i = 0; i < spec->n_tables; i++) {
+        const char *name = spec->tables[i];
+        if (strncmp(name, table->schema, n) == 0 && name[n] == '.' &&
+            strcmp(name + n + 1, table->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps the tables that are named, and those that are to be empty. */
+static bool choose(struct cl_run *run, struct cl_catalog *catalog, struct cl_err *err)
+{
+    size_t n = 0;
+    size_t named = 0;
+    uint64_t total = 0;
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        const struct cl_table *table = &catalog->tables[i];
+        bool chosen = is_named(run->spec, table);
+        named += chosen;
+        if (chosen && table->condition) {
+            return cl_fail(err, CL_INVALID, "E_TABLE", "%s.%s belongs to an extension",
+                           table->schema, table->name);
+        }
+        if (chosen || table->excluded) {
+            total += table->excluded ? 0 : table->bytes;
+            catalog->tables[n++] = *table;
+        }
+    }
+    catalog->n_tables = n;
+    atomic_store(&run->progress->total, total);
+    return named == run->spec->n_tables ||
+           cl_fail(err, CL_NOT_FOUND, "E_TABLE", "%zu of the %zu tables named are not there",
+                   run->spec->n_tables - named, run->spec->n_tables);
+}
+
+static void add_element(struct cl_buf *b, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') {
+            cl_buf_addc(b, '\\');
+        }
+        cl_buf_addc(b, *text);
+    }
+}
+
+/* The statements around the rows of the chosen tables; NULL with *err. */
+static PGresult *read_statements(PGconn *conn, const struct cl_catalog *catalog, struct cl_err *err)
+{
+    struct cl_buf list;
+    cl_buf_init(&list, SQL_BYTES_MAX);
+    cl_buf_addc(&list, '{');
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        cl_buf_adds(&list, i > 0 ? ",\"" : "\"");
+        add_element(&list, catalog->tables[i].schema);
+        cl_buf_addc(&list, '.');
+        add_element(&list, catalog->tables[i].name);
+        cl_buf_addc(&list, '"');
+    }
+    cl_buf_addc(&list, '}');
+    const char *params[] = {cl_buf_str(&list)};
+    PGresult *r = list.failed ? NULL
+                              : cl_pg_query(conn, cl_embedded("runtime/backup/rewrite.sql")->data,
+                                            1, params, err);
+    if (list.failed) {
+        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    cl_buf_fini(&list);
+    return r;
+}
+
+static bool run_statements(struct cl_run *run, PGconn *conn, const PGresult *statements, char after,
+                           struct cl_err *err)
+{
+    for (int i = 0; i < PQntuples(statements); i++) {
+        const char *sql = PQgetvalue(statements, i, S_STATEMENT);
+        if (*PQgetvalue(statements, i, S_AFTER) == after &&
+            (!cl_watch_check(run->watch, err) || !cl_pg_exec(conn, sql, err))) {
+            return cl_err_context(err, "target");
+        }
+    }
+    return true;
+}
+
+/* They hold what the tables held. */
+static bool refresh(struct cl_run *run, PGconn *conn, const PGresult *views, struct cl_err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < PQntuples(views); i++) {
+        struct cl_buf sql;
+        cl_buf_init(&sql, SQL_BYTES_MAX);
+        cl_buf_adds(&sql, "REFRESH MATERIALIZED VIEW ");
+        cl_sql_name(&sql, PQgetvalue(views, i, 0), PQgetvalue(views, i, 1));
+        ok = cl_watch_check(run->watch, err) && cl_pg_exec(conn, cl_buf_str(&sql), err);
+        ok = ok || cl_err_context(err, "materialised view %s.%s", PQgetvalue(views, i, 0),
+                                  PQgetvalue(views, i, 1));
+        cl_buf_fini(&sql);
+    }
+    return ok;
+}
+
+static bool refuse_objects(struct cl_run *run, PGconn *source, struct cl_err *err)
+{
+    uint64_t n = 0;
+    if (!run->spec->mask || !cl_lo_count(source, &n, err)) {
+        return !run->spec->mask;
+    }
+    return n == 0 ||
+           cl_fail(err, CL_INVALID, "E_TEMPLATE_OBJECTS",
+                   "the source has %" PRIu64 " large objects, and a copy of its files holds them "
+                   "unmasked: stream it",
+                   n);
+}
+
+bool cl_backup_rewrite(struct cl_job *job, const struct cl_backup_spec *spec,
+                       struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_keeper keeper = {0};
+    struct cl_link target = {0};
+    struct cl_identity identity = {0};
+    struct cl_catalog catalog = {0};
+    struct cl_after none = {0}; /* indexes are there */
+    struct cl_proof proof = {0};
+    PGresult *statements = NULL;
+    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+              cl_run_open_source(&run, &keeper, err) && cl_target_join(&target, &run, err) &&
+              cl_identity_read(&identity, target.conn, err) &&
+              cl_identity_differ(&keeper.identity, &identity, err) &&
+              cl_run_read_source(&run, &keeper, &catalog, err) && choose(&run, &catalog, err) &&
+              refuse_objects(&run, keeper.link.conn, err);
+    if (ok) {
+        statements = read_statements(target.conn, &catalog, err);
+        ok = statements && run_statements(&run, target.conn, statements, 'f', err) &&
+             cl_stream_rows(&run, &keeper, target.conn, &catalog, &none, &proof, false, err);
+    }
+    cl_run_release(&run);
+    cl_keeper_close(&keeper); /* the source is not needed any more */
+    ok = ok && refresh(&run, target.conn, catalog.matviews, err) &&
+         run_statements(&run, target.conn, statements, 't', err) &&
+         cl_proof_check(&proof, &run, err);
+    PQclear(statements);
+    cl_proof_end(&proof);
+    cl_link_close(&target);
+    cl_catalog_fini(&catalog);
+    return cl_run_end(&run, ok, err);
+}
