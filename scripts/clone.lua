@@ -225,7 +225,7 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
     end
     tenant.drop_database(admin, names.new)
   end,
-  plan = function(ctx) return wizard.size_of_source(ctx, "writes a database beside the old one") end,
+  plan = wizard.plan_of_restore,
 }
 
 -- Phase 3: the copy becomes the target's own ------------------------------------------------------
@@ -371,11 +371,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
       database_oid = identity.database_oid, system_identifier = identity.system_identifier,
       masked = made.masked }
   end,
-  plan = function(ctx)
-    local plan = wizard.size_of_source(ctx, "reads the finished copy once")
-    plan.warnings = wizard.mail_warnings(ctx)
-    return plan
-  end,
+  plan = wizard.plan_of_scan,
 }
 
 -- Phase 4: the services around it -----------------------------------------------------------------

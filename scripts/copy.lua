@@ -181,7 +181,8 @@ local function wait_image(run, users)
     end
   end
   for n = 1, IMAGES_TRIED do
-    if image and is_usable(run, image, users) then return image end
+    -- One that is taken is on its way into place: by another name, maybe.
+    if image and (image.taken_by == run.id or is_usable(run, image, users)) then return image end
     images.release(run.config, run.id)
     local saga = run:start("image.lua", { source = source.ctx, cluster = target.cluster,
       mail_domain = domain }, { target_key = M.image_key(source.ctx, target.cluster, domain),

@@ -292,6 +292,25 @@ function M.plan_of_copy(ctx)
   return plan
 end
 
+--- What is left for step 5: nothing that grows with the source where step 1 has made the copy.
+function M.plan_of_restore(ctx)
+  local way = copy.choose(ctx.config, ctx.params).strategy
+  if way == "golden" or way == "template" then
+    return { touches = "renames the copy that step 1 made", warnings = {} }
+  end
+  return M.size_of_source(ctx, "writes a database beside the old one")
+end
+
+--- What is left for step 9: the same.
+function M.plan_of_scan(ctx)
+  local way = copy.choose(ctx.config, ctx.params).strategy
+  local ahead = way == "golden" or way == "template"
+  local plan = ahead and { touches = "reads what was written since step 1 scanned the copy" }
+    or M.size_of_source(ctx, "reads the finished copy once")
+  plan.warnings = M.mail_warnings(ctx)
+  return plan
+end
+
 --- Number and bytes of the source's files.
 function M.size_of_files(ctx, kind)
   local source = registry.customer(ctx.config, ctx.params.source)
