@@ -40,7 +40,9 @@ local ROOM = 1.2 -- a copy may be larger than its source: indexes built anew, WA
 
 -- Which strategy -----------------------------------------------------------------------------------
 
-local function gb(bytes) return ("%.1f GB"):format(bytes / 1e9) end
+local function size(bytes)
+  return bytes < 1e9 and ("%.1f MB"):format(bytes / 1e6) or ("%.1f GB"):format(bytes / 1e9)
+end
 
 --- Does the cluster hold another copy of the source? true, false, or nil when nobody can tell; and a
 --- sentence on it.
@@ -52,14 +54,14 @@ local function room(config, source, cluster_name)
   local space, need = tenant.space(config, admin, cluster_name), math.ceil(bytes * ROOM)
   if not space.capacity then
     return nil, ("whether cluster %s has room for %s more is not checked: clusters.%s.capacity_bytes of "
-      .. "the configuration would say how much it holds"):format(cluster_name, gb(need), cluster_name)
+      .. "the configuration would say how much it holds"):format(cluster_name, size(need), cluster_name)
   elseif not space.used then
     return nil, ("whether cluster %s has room for %s more is not checked: our role may not see the size of "
-      .. "every database there (GRANT pg_read_all_stats)"):format(cluster_name, gb(need))
+      .. "every database there (GRANT pg_read_all_stats)"):format(cluster_name, size(need))
   end
   local left = space.capacity - space.used
-  return left >= need, ("cluster %s has %s left, an image of %s takes %s"):format(cluster_name, gb(left),
-    source.ctx, gb(need))
+  return left >= need, ("cluster %s has %s left, an image of %s takes %s"):format(cluster_name, size(left),
+    source.ctx, size(need))
 end
 
 --- Raises when an image would not fit onto the cluster, as far as anybody knows.

@@ -84,8 +84,8 @@ with() {
 }
 room='s|secrets/test1-cloner"|&, capacity_bytes = '
 with "" "strategy golden.*not checked.*clusters.test1.capacity_bytes" "a plan says that room is not checked, and how it would be"
-with "${room}10^15|" "strategy golden: cluster test1 has [0-9.]+ GB left" "with room it is golden"
-with "${room}1e6|" "strategy archive: cluster test1 has -?[0-9.]+ GB left" "without, an archive"
+with "${room}10^15|" "strategy golden: cluster test1 has [0-9.]+ [GM]B left" "with room it is golden"
+with "${room}1e6|" "strategy archive: cluster test1 has -?[0-9.]+ [GM]B left" "without, an archive"
 with "${room}1e6|; s|^  archive = .*||" "strategy stream: " "with no place for archives, straight"
 sed "${room}1e6|" "$config" >"$demo/altered.conf"
 cloner --config "$demo/altered.conf" "$root/scripts/clone.lua" source=$source_ctx target=$target_ctx strategy=golden
