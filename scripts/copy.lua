@@ -121,15 +121,33 @@ local function outcome(run, done)
     shortened = done.shortened, kept = done.kept, seconds = done.seconds }
 end
 
---- Streams a tenant's database into an empty one, masked, and proves it.
----@return table {tables, rows, bytes, masked, shortened, kept, seconds}
-function M.stream(run, source, cluster_name, name, rules, progress)
+local function stream_into(run, source, cluster_name, name, rules, progress)
   local from, from_password = tenant.dsn(run.config, source.cluster, source.database_name)
   local to, to_password = tenant.dsn(run.config, cluster_name, name)
   return outcome(run, backup.stream(tenant.spare(run.config, source.cluster, { source = from,
     source_password = from_password, target = to, target_password = to_password, mask = rules,
-    exclude_data = M.NEVER_COPIED, leave = M.LEFT_BEHIND, compare = true, progress = progress })))
+    exclude_data = M.NEVER_COPIED, leave = M.LEFT_BEHIND, compare = true,
+    resume = run.id, progress = progress })))
 end
+
+--- Streams a tenant's database into a new one, masked, and proves it. What a killed attempt has copied is
+--- gone on with, while its snapshot of the source lives.
+---@return table {tables, rows, bytes, masked, shortened, kept, seconds}
+function M.stream(run, admin, source, cluster_name, name, rules, progress)
+  if tenant.database_oid(admin, name) then
+    tenant.revoke_connect(admin, name)
+    local ok, done = pcall(stream_into, run, source, cluster_name, name, rules, progress)
+    if ok then return done end
+    local code = errors.from(done).code
+    if code ~= "E_SNAPSHOT_LOST" and code ~= "E_NOT_EMPTY" then error(done, 0) end
+    run:log("the copy that was begun cannot go on, it starts over: " .. errors.from(done).message)
+  end
+  tenant.create_like(run.config, admin, source, name)
+  return stream_into(run, source, cluster_name, name, rules, progress)
+end
+
+--- A copy that was begun will not go on: its snapshot is given back.
+function M.give_up(run) backup.forget { key = run.id } end
 
 local function restore(run, from, cluster_name, name, rules, progress)
   local dsn, password = tenant.dsn(run.config, cluster_name, name)
@@ -351,6 +369,7 @@ end
 function M.forget(run, target, name)
   local ours, saga = run:started("backup.lua")
   if ours then run:cancel(saga) end
+  M.give_up(run)
   local admin <close> = tenant.admin(run.config, target.cluster)
   tenant.drop_database(admin, raw_name(target, name))
   tenant.drop_database(admin, name)
@@ -402,8 +421,7 @@ end
 
 function ASIDE.stream(run, admin, target, name, rules, progress)
   local source = registry.customer(run.config, run.params.source)
-  tenant.create_like(run.config, admin, source, name)
-  return M.stream(run, source, target.cluster, name, rules, progress)
+  return M.stream(run, admin, source, target.cluster, name, rules, progress)
 end
 
 function ASIDE.golden(run, admin, _, name)

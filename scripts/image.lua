@@ -64,12 +64,12 @@ P:step { "stream", title = "Stream the masked image", timeout = "12h",
     local name, rules = database_name(run, source), copy.image_rules(run.params.mail_domain)
     images.begin(run.config, { saga = run.id, ctx = source.ctx, cluster = run.params.cluster,
       database_name = name, rules = rules:hash() })
-    tenant.create_like(run.config, admin, source, name)
-    local done = copy.stream(run, source, run.params.cluster, name, rules, progress(run, "bytes"))
+    local done = copy.stream(run, admin, source, run.params.cluster, name, rules, progress(run, "bytes"))
     done.database, done.identity = name, tenant.identity(admin, name)
     return done
   end,
   undo = function(run)
+    copy.give_up(run)
     for _, image in ipairs(images.list(run.config, run.params.source)) do
       if image.saga == run.id and not images.drop(run.config, image, run.id) then
         run:log(("image %s stays: a run needs it"):format(image.database_name))

@@ -10,6 +10,7 @@ set -eu
 second_ctx=Cust26764
 : "${SCALE:=0.2}"
 platform_open strategies
+export CLONER_STATE=$demo/state
 
 images() { test1 postgres "select count(*) from pg_database where datname like '%\_image\_%'"; }
 registered() { in_registry "select count(*) from registry.image"; }
@@ -73,6 +74,33 @@ cloner undo "$run"
 is "golden: undone" "$code" 0
 print_target >"$demo/got"
 same "golden: and the old environment is back" "$demo/before" "$demo/got"
+
+# Killed in the middle of the stream: what was copied by then is gone on with.
+platform_reset
+CLONER_FAULT=copy_part:40 clone
+is "killed while the image is streamed" "$code" 137
+cloner resume "$(newest_run)"
+succeeds "resumed"
+is "the copy went on" "$(grep -c 'starts over\|started over' "$out")" 0
+print_target >"$demo/got"
+same "to the same environment" "$demo/wanted" "$demo/got"
+platform_reset
+CLONER_FAULT=copy_part:40 clone
+image=$(test1 postgres "select datname from pg_database where datname like '%\_image\_%'")
+test1 postgres "drop database $image" "create database $image"
+test1 "$image" "create table other (id int)"
+cloner resume "$(newest_run)"
+succeeds "resumed where something else stands"
+like "it starts over, and says so" "$(cat "$out")" "cannot go on, it starts over"
+print_target >"$demo/got"
+same "to the same environment again" "$demo/wanted" "$demo/got"
+platform_reset
+CLONER_FAULT=copy_part:40 clone
+cloner undo "$(newest_run)"
+is "killed, and undone" "$code $(images) $(registered)" "0 0 0"
+print_target >"$demo/got"
+same "the old environment is there" "$demo/before" "$demo/got"
+is "and no snapshot is held any longer" "$(ls "$CLONER_STATE")" ""
 
 # ---- where there is room ------------------------------------------------------------------------------
 
