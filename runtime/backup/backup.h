@@ -54,7 +54,8 @@ struct cl_backup_spec {
     uint8_t *key;    /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
     char *to;        /* cat: the file to write, "-" for standard output; decrypt: the new archive */
     char *table;     /* cat: "schema.table" */
-    char **tables;   /* restore: n_tables times "schema.table", nothing else; NULL: everything */
+    char **tables;   /* restore, rewrite: n_tables times "schema.table", nothing else; NULL:
+                        everything */
     size_t n_tables; /* entries of tables */
     int level;       /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
     char **exclude;  /* n_exclude times "schema.table": the table is made, its rows never read */
