@@ -16,7 +16,21 @@ enum {
 };
 
 /* Columns of tables.sql and columns.sql. */
-enum { R_OID, R_SCHEMA, R_NAME, R_BYTES, R_PAGES, R_HEAP, R_CONDITION, R_FOREIGN, R_REACH };
+enum {
+    R_OID,
+    R_SCHEMA,
+    R_NAME,
+    R_BYTES,
+    R_PAGES,
+    R_HEAP,
+    R_CONDITION,
+    R_FOREIGN,
+    R_REACH,
+    R_ROOT_SCHEMA,
+    R_ROOT_NAME,
+    R_BY_ENUM,
+    R_BY_TEXT
+};
 enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
 static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
@@ -107,6 +121,11 @@ bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *er
         table->bytes = strtoull(PQgetvalue(r, i, R_BYTES), NULL, 10);
         table->pages = strtoull(PQgetvalue(r, i, R_PAGES), NULL, 10);
         table->heap = *PQgetvalue(r, i, R_HEAP) == 't';
+        table->root_schema =
+            PQgetisnull(r, i, R_ROOT_NAME) ? NULL : PQgetvalue(r, i, R_ROOT_SCHEMA);
+        table->root_name = PQgetvalue(r, i, R_ROOT_NAME);
+        table->by_enum = *PQgetvalue(r, i, R_BY_ENUM) == 't';
+        table->by_text = *PQgetvalue(r, i, R_BY_TEXT) == 't';
         table->out_of_reach = *PQgetvalue(r, i, R_REACH) == 't';
         table->foreign_below = *PQgetvalue(r, i, R_FOREIGN) == 't';
         table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
@@ -138,6 +157,11 @@ bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n
         }
     }
     return true;
+}
+
+bool cl_table_reroutes(const struct cl_table *table, bool masked)
+{
+    return table->root_schema && (table->by_enum || (masked && table->by_text));
 }
 
 /* The state lies in the sequences' own relations; their catalog view hides values not yet called.

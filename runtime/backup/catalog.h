@@ -29,6 +29,10 @@ struct cl_table {
     bool heap;                  /* its access method; parts are cut by its pages */
     bool foreign_below;         /* foreign tables inherit from it: ANALYZE would read those */
     bool out_of_reach;          /* unlogged, and this server is a standby: its rows are not here */
+    const char *root_schema;    /* borrowed; NULL: no partition */
+    const char *root_name;      /* borrowed; the topmost table it is a partition of */
+    bool by_enum;               /* a hash of an enum is among the keys of its partitioning */
+    bool by_text;               /* what a mask may change is */
     bool excluded;              /* no row may be read */
     enum cl_copy_format format; /* decided by its columns */
     bool text_like;             /* a column of it is swept */
@@ -79,6 +83,9 @@ bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_er
 bool cl_catalog_matviews(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
 
 void cl_catalog_fini(struct cl_catalog *catalog);
+
+/* Must rows of this partition find their partition anew in a copy? */
+bool cl_table_reroutes(const struct cl_table *table, bool masked);
 
 /* NULL when there is none. */
 const struct cl_table *cl_catalog_find(const struct cl_catalog *catalog, const char *schema,

@@ -21,9 +21,19 @@ static int by_oid(uint32_t oid, const PGresult *r, int row)
     return oid < other ? -1 : oid > other;
 }
 
+/* Rows of the pair may stand in another partition of the copy. */
+static bool rerouted(const struct cl_comparison *all, const struct cl_pair *pair)
+{
+    return pair->there[CL_SIDE_SOURCE] && pair->there[CL_SIDE_TARGET] &&
+           cl_table_reroutes(&pair->tables[CL_SIDE_TARGET], all->run->spec->mask != NULL);
+}
+
 static struct whole whole_of(const struct cl_comparison *all, const struct cl_pair *pair,
                              enum cl_side side)
 {
+    if (rerouted(all, pair)) {
+        side = CL_SIDE_TARGET; /* an archive knows no roots */
+    }
     const PGresult *r = all->roots[side];
     int low = 0;
     int high = r ? PQntuples(r) : 0;
@@ -114,11 +124,11 @@ static bool unite(struct cl_comparison *all, const struct whole *whole, struct c
     return ok && classify(all, leader, err);
 }
 
-/* The table has no counterpart of its name, and is no whole's yet. */
-static bool alone(const struct cl_pair *pair)
+/* The table has no counterpart of its name, or not of the same rows, and is no whole's yet. */
+static bool alone(const struct cl_comparison *all, const struct cl_pair *pair)
 {
     return pair->leader == pair && !pair->grouped &&
-           pair->there[CL_SIDE_SOURCE] != pair->there[CL_SIDE_TARGET];
+           (rerouted(all, pair) || pair->there[CL_SIDE_SOURCE] != pair->there[CL_SIDE_TARGET]);
 }
 
 static bool read_roots(struct cl_comparison *all, struct cl_err *err)
@@ -137,7 +147,7 @@ bool cl_comparison_group(struct cl_comparison *all, struct cl_err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < all->n_pairs; i++) {
         struct cl_pair *pair = &all->pairs[i];
-        if (!alone(pair)) {
+        if (!alone(all, pair)) {
             continue;
         }
         if (!all->roots[CL_SIDE_TARGET]) {

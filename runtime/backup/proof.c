@@ -135,6 +135,34 @@ static bool read_back(struct cl_proof *proof, struct cl_run *run, const struct c
     return ok;
 }
 
+static bool same_root(const struct cl_table *a, const struct cl_table *b)
+{
+    return a && b->root_schema && a->root_schema && strcmp(a->root_name, b->root_name) == 0 &&
+           strcmp(a->root_schema, b->root_schema) == 0;
+}
+
+/* Rows that found their partition anew are counted with the first partition of their root. */
+static void gather(struct cl_proof *proof, const struct cl_run *run, struct cl_checksum *found)
+{
+    static const struct cl_checksum none;
+    for (size_t i = 0; i < proof->n_tables; i++) {
+        const struct cl_table *table = proof->tables[i].table;
+        if (!table || !cl_table_reroutes(table, run->spec->mask != NULL)) {
+            continue;
+        }
+        size_t first = 0;
+        while (first < i && !same_root(proof->tables[first].table, table)) {
+            first++;
+        }
+        if (first < i) {
+            cl_checksum_join(&proof->tables[first].sum, &proof->tables[i].sum);
+            cl_checksum_join(&found[first], &found[i]);
+            proof->tables[i].sum = none;
+            found[i] = none;
+        }
+    }
+}
+
 bool cl_proof_check(struct cl_proof *proof, struct cl_run *run, struct cl_err *err)
 {
     struct cl_keeper target = {0};
@@ -148,6 +176,9 @@ bool cl_proof_check(struct cl_proof *proof, struct cl_run *run, struct cl_err *e
         (found && run->summary->compared) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     ok = ok && cl_keeper_open(&target, run->watch, "target", run->spec->target, err) &&
          read_back(proof, run, &target, found, err);
+    if (ok) {
+        gather(proof, run, found);
+    }
     for (size_t i = 0; ok && i < proof->n_tables; i++) {
         ok = !proof->tables[i].table || judge(run, &proof->tables[i], &found[i], &differ, err);
     }

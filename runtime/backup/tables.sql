@@ -10,7 +10,9 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
                    SELECT i.inhrelid FROM pg_inherits i JOIN below ON below.oid = i.inhparent)
                SELECT FROM below JOIN pg_class f ON f.oid = below.oid
                 WHERE f.relkind = 'f') AS foreign_below,
-       pg_is_in_recovery() AND c.relpersistence = 'u' AS out_of_reach
+       pg_is_in_recovery() AND c.relpersistence = 'u' AS out_of_reach,
+       root.nspname AS root_schema, root.relname AS root_name,
+       coalesce(keys.of_enum, false) AS by_enum, coalesce(keys.of_text, false) AS by_text
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am m ON m.oid = c.relam
@@ -23,6 +25,21 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
                FROM pg_extension e,
                     unnest(e.extconfig, e.extcondition) AS u (oid, condition)) config
          ON config.oid = c.oid
+  LEFT JOIN LATERAL (
+      SELECT rn.nspname, r.relname
+        FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+       WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)) root ON true
+  -- keys of the tables above it: hashes of enums are of their oids, which differ in every database;
+  -- whatever may hold text may be masked
+  LEFT JOIN LATERAL (
+      SELECT bool_or(p.partstrat = 'h' AND t.typtype = 'e') AS of_enum,
+             bool_or(t.oid IS NULL OR t.typcategory NOT IN ('B', 'D', 'E', 'I', 'N', 'T')
+                     AND t.typname NOT IN ('uuid', 'bytea')) AS of_text
+        FROM pg_partition_ancestors(CASE WHEN c.relispartition THEN c.oid END) above
+        JOIN pg_partitioned_table p ON p.partrelid = above.relid
+       CROSS JOIN unnest(p.partattrs::int2[]) AS k (attnum)
+        LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
+        LEFT JOIN pg_type t ON t.oid = a.atttypid) keys ON true
  WHERE c.relkind = 'r'
    AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_'

@@ -54,7 +54,13 @@ static bool load(struct cl_run *run, PGconn *conn, struct cl_source *source,
     /* An extension's own rows stand in its configuration tables already; those are added to. What
      * fits into a page is not worth a new file. */
     bool fresh = table->condition == NULL && part->number == 0 && !part->small;
-    if (!cl_pg_sink_open(&sink, conn, table, table->format, fresh, err) ||
+    struct cl_table into = *table;
+    if (cl_table_reroutes(table, run->spec->mask != NULL)) {
+        into.schema = table->root_schema; /* as pg_dump --load-via-partition-root */
+        into.name = table->root_name;
+        fresh = false; /* rows of other partitions may stand there */
+    }
+    if (!cl_pg_sink_open(&sink, conn, &into, table->format, fresh, err) ||
         !cl_run_part(run, source, &sink.base, table, part, mark, err)) {
         return false;
     }

@@ -18,7 +18,7 @@ copy() { # SOURCE TARGET JOBS MASK: the archive is made by the first copy of a c
     to=$tmp/archive_${1##*dbname=}
     [ -d "$to" ] || verb create source="$1" to="$to" jobs=4 part_bytes=8192 | grep '"rows":' || { verb create source="$1" to="$to" && return 1; }
     # shellcheck disable=SC2086 # an option or none
-    verb restore archive="$to" target="$2" jobs="$3" $4
+    verb restore archive="$to" target="$2" jobs="$3" compare=yes $4
 }
 
 fidelity

@@ -15,7 +15,7 @@ target_admin=$(cluster target)
 
 copy() { # SOURCE TARGET JOBS MASK
     # shellcheck disable=SC2086 # an option or none
-    verb stream source="$1" target="$2" jobs="$3" part_bytes=$((8192 * $3)) $4
+    verb stream source="$1" target="$2" jobs="$3" part_bytes=$((8192 * $3)) compare=yes $4
 }
 
 fidelity
