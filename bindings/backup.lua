@@ -138,23 +138,25 @@ local function set(...)
   return names
 end
 
-local CREATE = set("source", "password", "source_password", "to", "key", "level", "jobs", "part_bytes", "exclude_data",
-  "leave", "resume", "keep_snapshot_s", "progress", table.unpack(PROTECTION))
+local CREATE = set("source", "password", "source_password", "to", "key", "level", "jobs",
+  "part_bytes", "exclude_data", "leave", "resume", "keep_snapshot_s", "progress",
+  table.unpack(PROTECTION))
 local PROBE = set("source", "password")
 local VERIFY = set("archive", "key", "jobs", "progress")
 local LIST = set("archive", "key")
 local CAT = set("archive", "key", "table", "to", "progress")
 local DECRYPT = set("archive", "key", "to", "progress")
-local RESTORE = set("archive", "key", "tables", "target", "password", "target_password", "mask", "exclude_data", "jobs",
-  "leave", "tablespaces", "resume", "progress", "compare", "toast_lz4")
+local RESTORE = set("archive", "key", "tables", "target", "password", "target_password", "mask",
+  "exclude_data", "jobs", "leave", "tablespaces", "resume", "progress", "compare", "toast_lz4")
 local STREAM = set("source", "source_password", "target", "target_password", "mask", "exclude_data",
   "jobs", "part_bytes", "leave", "tablespaces", "resume", "keep_snapshot_s", "progress", "compare",
   "toast_lz4", table.unpack(PROTECTION))
 local REWRITE = set("source", "source_password", "target", "target_password", "mask", "tables",
   "exclude_data", "jobs", "progress", "compare")
 local FORGET = set("key")
-local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password", "password",
-  "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress", table.unpack(PROTECTION))
+local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password",
+  "password", "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress",
+  table.unpack(PROTECTION))
 
 -- Where an archive is given (to, archive): a folder, "file:///folder", "azblob://account/container/prefix"
 -- (credentials from the AZURE_STORAGE_* variables), a store of blob.open, or what blob.open takes,

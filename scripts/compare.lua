@@ -15,7 +15,8 @@ local tool = require "tool"
 
 local function read_params(given)
   local params = tool.params(given, { source = true, archive = true, key = true, target = true,
-    mask_domain = true, exclude = true, jobs = true, format = true, source_password = true, target_password = true })
+    mask_domain = true, exclude = true, jobs = true, format = true, source_password = true,
+    target_password = true })
   if not params.target then tool.refuse "missing parameter: give target=DSN" end
   if (params.source == nil) == (params.archive == nil) then
     tool.refuse "give either source=DSN or archive=PATH to compare the target with"
