@@ -49,16 +49,19 @@ P:step { "create", title = "Write the archive", timeout = "12h",
     local source = registry.customer(run.config, run.params.source)
     local dsn, password = tenant.dsn(run.config, source.cluster, source.database_name)
     local made = backup.create(tenant.spare(run.config, source.cluster, { source = dsn, password = password,
-      to = folder(run), progress = function(p) run:progress(p) end }))
+      to = folder(run), resume = run.id, progress = function(p) run:progress(p) end }))
     for _, warning in ipairs(made.warnings) do run:warn(warning) end
     return { archive = folder(run), tables = made.tables, rows = made.rows, bytes = made.bytes,
-      seconds = made.seconds, snapshot = made.snapshot }
+      seconds = made.seconds, snapshot = made.snapshot, resumed_parts = made.resumed_parts }
   end,
   check = function(run)
     local made = verified(run)
     return made and { archive = folder(run), tables = made.tables, rows = made.rows, bytes = made.bytes }
   end,
-  undo = function(run) archive.remove(run.config, folder(run)) end,
+  undo = function(run)
+    backup.forget { key = run.id }
+    archive.remove(run.config, folder(run))
+  end,
 }
 
 P:step { "verify", title = "Verify every file of it", timeout = "6h",

@@ -118,7 +118,8 @@ end
 local function outcome(run, done)
   for _, warning in ipairs(done.warnings) do run:warn(warning) end
   return { tables = done.tables, rows = done.rows, bytes = done.bytes, masked = done.masked,
-    shortened = done.shortened, kept = done.kept, seconds = done.seconds }
+    shortened = done.shortened, kept = done.kept, seconds = done.seconds,
+    resumed_parts = done.resumed_parts }
 end
 
 local function stream_into(run, source, cluster_name, name, rules, progress)

@@ -1,9 +1,10 @@
 -- copydb: copies one database into an existing, empty one, and proves the copy.
 --
---   cloner scripts/copydb.lua source=DSN target=DSN [jobs=N] [mask_domain=D]
+--   cloner scripts/copydb.lua source=DSN target=DSN [jobs=N] [mask_domain=D] [resume=NAME]
 --
 -- With mask_domain every e-mail address is rewritten into that domain on its way; without, rows pass
--- as they are. Nothing is journalled: when it fails, drop the target and start again.
+-- as they are. Nothing is journalled: when it fails, drop the target and start again; or give the copy a
+-- name with resume=NAME, and the same command goes on with what a killed one left.
 local backup = require "backup"
 local errors = require "errors"
 local mask = require "mask"
@@ -28,6 +29,7 @@ local P = require("procedure").new {
       help = "wait while the source's replicas are further behind; 0: never" },
     warn_xmin_age = { "integer", default = 0, min = 0,
       help = "warn when the snapshot holds back more transactions; 0: never" },
+    resume = { "string", default = "", help = "a name for this copy: killed, it goes on when run again" },
     mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
   },
   summary = function(run)
@@ -36,6 +38,7 @@ local P = require("procedure").new {
       :format(copied.tables, copied.rows, copied.bytes, copied.seconds, copied.masked, compared.tables)
   end,
   preflight = function(ctx)
+    if ctx.params.resume ~= "" then return end -- the target may be half full
     backup.preflight { source = ctx.params.source, target = ctx.params.target,
       max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) }
   end,
@@ -71,7 +74,8 @@ P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", ti
       tablespaces = tablespaces(run), mask = rules(run), compare = true,
       progress = progress(run), max_bytes_per_second = limit(run.params.max_bytes_per_second),
       max_replica_lag_ms = limit(run.params.max_replica_lag_ms),
-      warn_xmin_age = limit(run.params.warn_xmin_age) }
+      warn_xmin_age = limit(run.params.warn_xmin_age),
+      resume = run.params.resume ~= "" and run.params.resume or nil }
     for _, warning in ipairs(done.warnings) do run:warn(warning) end
     return done
   end,

@@ -30,7 +30,8 @@ enum {
 };
 
 static const char busy[] = "E_COPY_BUSY";
-static const char invalid_snapshot[] = "22023"; /* what a snapshot that is gone is to SQL */
+/* What a snapshot that is gone is to SQL, by version and moment. */
+static const char *const gone[] = {"22023", "42704", "55000"};
 
 /* ---------------------------------------------------------------- ending a warden */
 
@@ -222,6 +223,16 @@ static bool take_new(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_w
 
 /* ---------------------------------------------------------------- finding one */
 
+static bool is_gone(const struct cl_err *err)
+{
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        if (strcmp(err->code, gone[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Joins what the file tells of. False with *lost: why that cannot be; false with *err->code set:
  * why nothing can. */
 static bool join(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_watch *watch,
@@ -241,7 +252,7 @@ static bool join(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_watch
         return false;
     }
     if (!cl_keeper_follow(keeper, watch, spec->source, h->snapshot, err)) {
-        if (strcmp(err->code, invalid_snapshot) == 0) {
+        if (is_gone(err)) {
             snprintf(lost, size, "the server does not know it any more");
             err->code[0] = '\0';
         }

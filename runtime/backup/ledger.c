@@ -163,7 +163,9 @@ static PGresult *as_rows(struct lines *lines)
         PQclear(rows);
         return NULL;
     }
-    qsort(lines->line, lines->n, sizeof *lines->line, in_order);
+    if (lines->n > 1) {
+        qsort(lines->line, lines->n, sizeof *lines->line, in_order);
+    }
     for (size_t i = 0; i < lines->n; i++) {
         char number[NUMBER_BYTES];
         int column = 0;

@@ -44,9 +44,10 @@ function M.expired(config, ctx, keep_days, except)
   end)
 end
 
---- Deletes an archive's files, then its record.
+--- Deletes an archive's files, half made ones too, then its record.
 function M.remove(config, folder)
   tenant.folder(folder):delete_all("")
+  tenant.folder(folder .. ".partial"):delete_all("")
   registry.use(config, function(conn)
     conn:exec("DELETE FROM registry.archive WHERE folder = $1", folder)
   end)
