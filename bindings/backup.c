@@ -403,6 +403,15 @@ static void fill_tablespaces(lua_State *L, struct cl_backup_spec *spec)
     }
 }
 
+static void fill_into(lua_State *L, struct cl_backup_spec *spec)
+{
+    lua_getfield(L, 2, "data_only");
+    spec->data_only = lua_toboolean(L, -1);
+    lua_getfield(L, 2, "truncate");
+    spec->truncate = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -428,6 +437,7 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     spec->jobs = (int)jobs;
     lua_getfield(L, 2, "compare");
     spec->compare = lua_toboolean(L, -1);
+    fill_into(L, spec);
     lua_getfield(L, 2, "toast_lz4");
     spec->toast_lz4 = lua_toboolean(L, -1);
     lua_getfield(L, 2, "part_bytes");

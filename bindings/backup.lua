@@ -43,6 +43,8 @@ end
 -- the snapshot may keep from cleanup before there is a warning.
 local PROTECTION = { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin_age" }
 
+local into_tables
+
 --- Runs one verb to its end; a cancelled wait stops it.
 local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
@@ -55,6 +57,7 @@ local function run(verb, options, spec)
   end
   spec.leave, spec.part_bytes, spec.tablespaces = options.leave, options.part_bytes, options.tablespaces
   for _, name in ipairs(PROTECTION) do spec[name] = options[name] end
+  into_tables(verb, options, spec)
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -157,6 +160,24 @@ local FORGET = set("key")
 local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password",
   "password", "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress",
   table.unpack(PROTECTION))
+
+-- restore and stream with data_only: rows alone go into tables that are there already, matched by name,
+-- partitions by their root. These must be empty, unless truncate lets what they hold go first. They may have
+-- more columns, if these need no value. No trigger fires, foreign keys are kept, sequences set; materialised
+-- views are not refreshed. compare, tables and resume do not go with it.
+for _, name in ipairs { "data_only", "truncate" } do RESTORE[name], STREAM[name] = true, true end
+
+function into_tables(verb, options, spec)
+  for _, name in ipairs { "data_only", "truncate" } do
+    spec[name] = options[name]
+    if options[name] ~= nil and type(options[name]) ~= "boolean" then
+      error(("backup.%s: '%s' must be true or false"):format(verb, name), 4)
+    end
+  end
+  if options.truncate and not options.data_only then
+    error(("backup.%s: 'truncate' goes with 'data_only'"):format(verb), 4)
+  end
+end
 
 -- Where an archive is given (to, archive): a folder, "file:///folder", "azblob://account/container/prefix"
 -- (credentials from the AZURE_STORAGE_* variables), a store of blob.open, or what blob.open takes,
@@ -290,6 +311,7 @@ function M.preflight(options)
   check("preflight", options, STREAM)
   local looked_at = { jobs = options.jobs, exclude_data = options.exclude_data }
   for _, name in ipairs(PROTECTION) do looked_at[name] = options[name] end
+  looked_at.data_only, looked_at.truncate = options.data_only, options.truncate
   return run("preflight", looked_at, {
     source = options.source,
     source_password = reveal(options.source_password),
@@ -316,7 +338,8 @@ end
 
 --- Compares a source (database or archive), masked, with a target: row counts and checksums that do
 --- not depend on the order of rows, the states of sequences, and which materialised views are filled.
---- Tables in exclude_data must be empty in the target.
+--- Tables in exclude_data must be empty in the target. Large objects are compared, too, unless leave
+--- names them; of leave nothing else is looked at.
 ---@param options {source: string|nil, archive: any, key: any, source_password: any, target: string,
 ---  target_password: any, password: any, mask: userdata|nil, exclude_data: string[]|nil,
 ---  jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,

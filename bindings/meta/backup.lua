@@ -4,6 +4,7 @@
 ---@class backup.summary
 ---@field tables integer
 ---@field rows integer
+---@field large_objects integer copied
 ---@field bytes integer
 ---@field stored_bytes integer of the archive's files
 ---@field seconds number
@@ -19,6 +20,10 @@
 ---@field checksum string|nil SHA-256 of an archive's manifest, and so of all of it
 ---@field compared integer|nil tables that were read back, with compare
 ---@field warnings string[]
+
+---@class backup.into options of restore and stream: rows alone, into tables that are there
+---@field data_only boolean|nil
+---@field truncate boolean|nil what these tables hold goes first
 
 local backup = {}
 

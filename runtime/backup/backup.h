@@ -65,6 +65,8 @@ struct cl_backup_spec {
     char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
     int keep_snapshot_s;  /* how long its snapshot waits for a run to come back */
     bool compare;         /* restore, stream: read the copy back; fail unless it is what passed */
+    bool data_only;       /* restore, stream: into tables that are there, see into.h */
+    bool truncate;        /* with data_only: these may have rows, which go first */
     unsigned leave;       /* CL_LEAVE_… of the schema, when it is restored */
     char **tablespaces;   /* n_tablespaces pairs: of the source, what it is in the target */
     size_t n_tablespaces; /* pairs in tablespaces */

@@ -29,7 +29,8 @@ enum {
     R_ROOT_SCHEMA,
     R_ROOT_NAME,
     R_BY_ENUM,
-    R_BY_TEXT
+    R_BY_TEXT,
+    R_PARTITIONED
 };
 enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
@@ -96,9 +97,11 @@ static bool add_columns(struct cl_catalog *catalog, struct cl_err *err)
     return true;
 }
 
-bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+static bool load(struct cl_catalog *catalog, PGconn *conn, bool whole, struct cl_err *err)
 {
-    catalog->table_rows = run_sql(conn, "runtime/backup/tables.sql", err);
+    const char *params[] = {whole ? "t" : "f"};
+    catalog->table_rows =
+        cl_pg_query(conn, cl_embedded("runtime/backup/tables.sql")->data, 1, params, err);
     catalog->column_rows =
         catalog->table_rows ? run_sql(conn, "runtime/backup/columns.sql", err) : NULL;
     if (!catalog->column_rows || !cl_types_load(&catalog->types, conn, catalog->column_rows, err)) {
@@ -128,6 +131,7 @@ bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *er
         table->by_text = *PQgetvalue(r, i, R_BY_TEXT) == 't';
         table->out_of_reach = *PQgetvalue(r, i, R_REACH) == 't';
         table->foreign_below = *PQgetvalue(r, i, R_FOREIGN) == 't';
+        table->partitioned = *PQgetvalue(r, i, R_PARTITIONED) == 't';
         table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
     }
     if (!add_columns(catalog, err)) {
@@ -135,6 +139,16 @@ bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *er
     }
     cl_plan_order(catalog->tables, catalog->n_tables);
     return true;
+}
+
+bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+{
+    return load(catalog, conn, false, err);
+}
+
+bool cl_catalog_load_whole(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
+{
+    return load(catalog, conn, true, err);
 }
 
 bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n,

@@ -24,6 +24,9 @@ struct cl_table {
     const char *schema;         /* borrowed */
     const char *name;           /* borrowed */
     const char *condition;      /* extension configuration: "WHERE …" or ""; NULL: an own table */
+    const char *before;         /* SQL in the transaction of a part, before its rows; NULL: none */
+    const char *after;          /* same, after them */
+    bool partitioned;           /* has no rows but its partitions' */
     uint64_t bytes;             /* heap and TOAST, as the server counts */
     uint64_t pages;             /* of the heap */
     bool heap;                  /* its access method; parts are cut by its pages */
@@ -72,6 +75,9 @@ struct cl_catalog {
 /* Tables, columns and types as this connection's transaction sees them; legal on a zeroed catalog.
  */
 bool cl_catalog_load(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
+
+/* Same, with partitioned tables among the tables: for rows to go into, never to be read. */
+bool cl_catalog_load_whole(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
 
 /* Marks the tables named "schema.table". A name that is no table's is class not_found: a typing
  * error must not let rows through. */

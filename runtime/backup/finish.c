@@ -104,6 +104,17 @@ static bool set_sequences(PGconn *conn, struct cl_run *run, size_t first,
     return ok || cl_err_context(err, "target: setting sequences");
 }
 
+bool cl_target_sequences(PGconn *conn, struct cl_run *run, const struct cl_sequence *sequences,
+                         size_t n, struct cl_err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i += SEQUENCES_A_QUERY) {
+        ok = set_sequences(conn, run, i, &sequences[i],
+                           n - i < SEQUENCES_A_QUERY ? n - i : SEQUENCES_A_QUERY, err);
+    }
+    return ok;
+}
+
 struct validator {
     struct cl_run *run;                /* borrowed */
     const struct cl_foreign_key *keys; /* borrowed; item i is key i */
@@ -220,12 +231,7 @@ bool cl_target_finish(struct cl_target *target, struct cl_run *run, const struct
         .watch = run->watch, .conn = conn, .marks = &run->marks, .name = "before"};
     const struct cl_script_run after = {
         .watch = run->watch, .conn = conn, .marks = &run->marks, .name = "after"};
-    bool ok = true;
-    for (size_t i = 0; ok && i < finish->n_sequences; i += SEQUENCES_A_QUERY) {
-        size_t left = finish->n_sequences - i;
-        ok = set_sequences(conn, run, i, &finish->sequences[i],
-                           left < SEQUENCES_A_QUERY ? left : SEQUENCES_A_QUERY, err);
-    }
+    bool ok = cl_target_sequences(conn, run, finish->sequences, finish->n_sequences, err);
     ok = ok && make_foreign_keys(conn, run, finish->after, err) &&
          cl_script_run(script, &after, CL_TURN_MAIN, err) &&
          cl_script_run(&target->before, &before, CL_TURN_PRIVILEGES, err) &&

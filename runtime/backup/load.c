@@ -243,6 +243,9 @@ static bool take_over(struct worker *worker, size_t item, struct cl_err *err)
     struct cl_work *work = plan->load->run->work;
     struct cl_buf sql;
     bool ok = true;
+    if (plan->load->bare) {
+        return true;
+    }
     int slot = cl_work_begin(work, "statistics of %s.%s", table->schema, table->name);
     for (size_t i = 0; ok && i < state->n_indexes; i++) {
         const struct cl_index *index = plan->indexes[state->first_index + i];

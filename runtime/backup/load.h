@@ -38,6 +38,7 @@ struct cl_load {
     size_t n_objects;             /* items of large objects */
     const struct cl_after *after; /* borrowed; indexes of other tables are an error */
     const struct cl_feed *feed;   /* borrowed */
+    bool bare;                    /* nothing follows the rows: no indexes, no statistics */
     struct cl_proof *proof;       /* borrowed; begun here, checked by the caller */
 };
 

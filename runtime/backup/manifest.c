@@ -113,6 +113,11 @@ static void put_table(struct cl_buf *out, const struct cl_archived *a)
     put_string(out, "    {\"schema\": ", a->table.schema);
     put_string(out, ", \"name\": ", a->table.name);
     cl_buf_addf(out, ", \"oid\": %u", a->table.oid);
+    if (a->table.root_schema) {
+        put_string(out, ", \"root\": {\"schema\": ", a->table.root_schema);
+        put_string(out, ", \"name\": ", a->table.root_name);
+        cl_buf_adds(out, "}");
+    }
     put_string(out, ", \"format\": ", a->table.format == CL_COPY_BINARY ? "binary" : "text");
     put_files(out, ",\n     \"files\": [", a);
     cl_buf_adds(out, "],\n     \"columns\": [");

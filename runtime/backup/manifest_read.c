@@ -127,6 +127,11 @@ static bool read_table(struct reader *in, const struct cl_json *json, struct cl_
     a->table.name = get_string(in, json, "name");
     const struct cl_json *oid = cl_json_get(json, "oid", CL_JSON_INTEGER); /* not always there */
     a->table.oid = oid ? (uint32_t)oid->integer : 0;
+    const struct cl_json *root = cl_json_get(json, "root", CL_JSON_OBJECT);
+    if (root) { /* of a partition */
+        a->table.root_schema = get_string(in, root, "schema");
+        a->table.root_name = get_string(in, root, "name");
+    }
     const char *format = get_string(in, json, "format");
     a->table.format = strcmp(format, "binary") == 0 ? CL_COPY_BINARY : CL_COPY_TEXT;
     a->table.columns = columns;

@@ -57,6 +57,7 @@ static bool copy_in_sql(struct cl_buf *sql, const struct cl_table *table,
         cl_sql_name(sql, table->schema, table->name);
         cl_buf_adds(sql, "; ");
     }
+    cl_buf_adds(sql, table->before ? table->before : "");
     cl_buf_adds(sql, "COPY ");
     cl_sql_name(sql, table->schema, table->name);
     if (table->n_columns > 0) {

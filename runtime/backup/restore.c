@@ -4,6 +4,7 @@
 
 #include "archive.h"
 #include "base/embed.h"
+#include "into.h"
 #include "largeobject.h"
 #include "load.h"
 #include "pick.h"
@@ -229,6 +230,99 @@ static bool pick_tables(struct cl_run *run, struct cl_pick *pick, struct cl_mani
     return true;
 }
 
+/* Parts of the sources, which are the manifest's tables order[0], order[1] … */
+static bool list_sources(struct cl_run *run, struct cl_parts *parts, size_t *which,
+                         const struct cl_manifest *manifest, const struct cl_table *sources,
+                         const size_t *order, struct cl_err *err)
+{
+    uint64_t total = cl_lo_archived_bytes(run, manifest);
+    for (size_t i = 0; i < manifest->n_tables; i++) {
+        const struct cl_archived *archived = &manifest->tables[order[i]];
+        size_t at = manifest->objects.n_files;
+        for (size_t j = 0; j < order[i]; j++) {
+            at += manifest->tables[j].n_files;
+        }
+        total += sources[i].excluded ? 0 : sources[i].bytes;
+        if (!sources[i].excluded && !list_files(parts, which, archived, i, at, err)) {
+            return false;
+        }
+    }
+    atomic_store(&run->progress->total, total);
+    atomic_store(&run->progress->parts_total, parts->n + cl_lo_archived_files(run, manifest));
+    return true;
+}
+
+/* The manifest's tables, but for those whose rows stay in it. */
+static bool list_tables(struct cl_table *sources, const struct cl_run *run,
+                        const struct cl_manifest *manifest, struct cl_err *err)
+{
+    struct cl_catalog catalog = {.tables = sources, .n_tables = manifest->n_tables};
+    for (size_t i = 0; i < manifest->n_tables; i++) {
+        sources[i] = manifest->tables[i].table;
+        sources[i].bytes = cl_archived_raw_bytes(&manifest->tables[i]);
+    }
+    return cl_catalog_exclude(&catalog, run->spec->exclude, run->spec->n_exclude, err);
+}
+
+static bool load_into(struct cl_run *run, struct cl_archive *archive,
+                      const struct cl_manifest *manifest, struct cl_into *into, PGconn *target,
+                      struct cl_err *err)
+{
+    struct cl_parts parts = {0};
+    struct cl_proof proof = {0};
+    size_t *which = calloc(manifest->n_files + 1, sizeof *which);
+    size_t *order = calloc(manifest->n_tables + 1, sizeof *order);
+    struct cl_table *sources = calloc(manifest->n_tables + 1, sizeof *sources);
+    struct feed model = {
+        .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
+    struct cl_feed feed = {.arg = &model,
+                           .hire = hire,
+                           .open = open_part,
+                           .close = close_part,
+                           .dismiss = dismiss,
+                           .objects = load_objects};
+    struct cl_load load = {.run = run,
+                           .parts = &parts,
+                           .n_objects = cl_lo_archived_files(run, manifest),
+                           .feed = &feed,
+                           .proof = &proof};
+    bool ok = (which && order && sources) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    ok = ok && list_tables(sources, run, manifest, err) &&
+         cl_into_plan(into, run, target, sources, manifest->n_tables, true, order, err) &&
+         list_sources(run, &parts, which, manifest, sources, order, err) &&
+         cl_into_load(into, &load, err);
+    free(which);
+    free(order);
+    free(sources);
+    cl_parts_fini(&parts);
+    return ok;
+}
+
+/* Into tables that are there. */
+static bool restore_into(struct cl_job *job, const struct cl_backup_spec *spec,
+                         struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_target target = {0};
+    struct cl_manifest manifest = {0};
+    struct cl_archive archive = {0};
+    struct cl_into into = {0};
+    bool ok = cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
+              cl_archive_open(&archive, &manifest, spec, job, err) &&
+              cl_archive_check_files(&archive, &manifest, err) &&
+              cl_target_open(&target, &run, &manifest.source, err) &&
+              load_into(&run, &archive, &manifest, &into, target.link.conn, err) &&
+              cl_into_finish(&into, manifest.sequences, manifest.n_sequences, err);
+    if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
+        cl_lo_warn_left(&run, manifest.large_objects);
+    }
+    cl_into_fini(&into);
+    cl_target_close(&target);
+    cl_manifest_fini(&manifest);
+    cl_archive_close(&archive);
+    return cl_run_end(&run, ok, err);
+}
+
 bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
                        struct cl_backup_summary *summary, struct cl_err *err)
 {
@@ -241,6 +335,9 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_tools tools;
     struct cl_archive archive = {0};
     struct cl_pick pick = {0};
+    if (spec->data_only) {
+        return restore_into(job, spec, summary, err);
+    }
     char *folder = cl_run_scratch(err);
     char *schema = folder ? cl_path_join(folder, CL_SCHEMA_FILE) : NULL;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&

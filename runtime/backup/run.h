@@ -35,6 +35,7 @@ struct cl_run {
     const struct cl_pick *pick;        /* what of the schema is restored; NULL: all; borrowed */
     struct cl_work *work;              /* same: phase, objects in work */
     struct cl_watch *watch;            /* owned; NULL until begun */
+    bool replica;                      /* sessions on the target act as replicas: see into.h */
     struct cl_lo_sum objects;          /* large objects written so far, when it compares */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */

@@ -3,6 +3,7 @@
 
 #include "after.h"
 #include "archive.h"
+#include "into.h"
 #include "largeobject.h"
 #include "load.h"
 #include "part.h"
@@ -80,9 +81,10 @@ static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *
                                               &reader->feed->objects->ranges[item], err);
 }
 
-bool cl_stream_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target,
-                    const struct cl_catalog *catalog, const struct cl_after *after,
-                    struct cl_proof *proof, bool with_objects, struct cl_err *err)
+static bool load_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target,
+                      const struct cl_catalog *catalog, const struct cl_after *after,
+                      struct cl_into *into, struct cl_proof *proof, bool with_objects,
+                      struct cl_err *err)
 {
     struct cl_lo_plan objects = {0};
     struct feed model = {
@@ -110,10 +112,17 @@ bool cl_stream_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target
     atomic_store(&run->progress->parts_total, parts.n);
     ok = ok && (!with_objects || cl_run_read_objects(run, keeper, &objects, err));
     load.n_objects = objects.n_ranges;
-    ok = ok && cl_load_run(&load, err);
+    ok = ok && (into ? cl_into_load(into, &load, err) : cl_load_run(&load, err));
     cl_parts_fini(&parts);
     cl_lo_plan_fini(&objects);
     return ok;
+}
+
+bool cl_stream_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target,
+                    const struct cl_catalog *catalog, const struct cl_after *after,
+                    struct cl_proof *proof, bool with_objects, struct cl_err *err)
+{
+    return load_rows(run, keeper, target, catalog, after, NULL, proof, with_objects, err);
 }
 
 static bool finish(struct cl_target *target, struct cl_run *run, const struct cl_catalog *catalog,
@@ -138,6 +147,32 @@ static bool finish(struct cl_target *target, struct cl_run *run, const struct cl
     return ok;
 }
 
+/* Into tables that are there. */
+static bool stream_into(struct cl_job *job, const struct cl_backup_spec *spec,
+                        struct cl_backup_summary *summary, struct cl_err *err)
+{
+    struct cl_run run;
+    struct cl_keeper keeper = {0};
+    struct cl_target target = {0};
+    struct cl_catalog catalog = {0};
+    struct cl_proof proof = {0};
+    struct cl_into into = {0};
+    bool ok = cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
+              cl_run_open_source(&run, &keeper, err) &&
+              cl_target_open(&target, &run, &keeper.identity, err) &&
+              cl_run_read_source(&run, &keeper, &catalog, err) &&
+              cl_into_plan(&into, &run, target.link.conn, catalog.tables, catalog.n_tables, false,
+                           NULL, err) &&
+              load_rows(&run, &keeper, target.link.conn, &catalog, NULL, &into, &proof, true, err);
+    cl_run_release(&run);
+    cl_keeper_close(&keeper); /* the source is not needed any more */
+    ok = ok && cl_into_finish(&into, catalog.sequences, catalog.n_sequences, err);
+    cl_into_fini(&into);
+    cl_target_close(&target);
+    cl_catalog_fini(&catalog);
+    return cl_run_end(&run, ok, err);
+}
+
 bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err)
 {
@@ -150,6 +185,9 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_tools tools;
     char *scratch = NULL;
     char *schema = NULL;
+    if (spec->data_only) {
+        return stream_into(job, spec, summary, err);
+    }
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               cl_run_open_source(&run, &keeper, err) &&
               cl_target_open(&target, &run, &keeper.identity, err) &&
@@ -185,12 +223,16 @@ bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_keeper keeper = {0};
     struct cl_target target = {0};
     struct cl_catalog catalog = {0};
+    struct cl_into into = {0};
     struct cl_tools tools;
     bool ok = cl_run_begin(&run, job, spec, summary, err) &&
               cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
               cl_target_open(&target, &run, &keeper.identity, err) &&
               cl_tools_find(&tools, keeper.identity.number, err) &&
-              cl_run_read_source(&run, &keeper, &catalog, err);
+              cl_run_read_source(&run, &keeper, &catalog, err) &&
+              (!spec->data_only || (cl_into_plan(&into, &run, target.link.conn, catalog.tables,
+                                                 catalog.n_tables, false, NULL, err) &&
+                                    cl_into_check_empty(&into, err)));
     if (ok) {
         cl_guard_first_look(run.guard, FIRST_LOOK_MS); /* can it see what it is to watch? */
         for (size_t i = 0; i < catalog.n_tables; i++) {
@@ -198,6 +240,7 @@ bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
         }
         summary->bytes = atomic_load(&run.progress->total);
     }
+    cl_into_fini(&into);
     cl_target_close(&target);
     cl_run_release(&run);
     cl_keeper_close(&keeper);

@@ -1,5 +1,5 @@
--- Tables whose rows pg_dump would dump. Members of an extension only when it declares
--- them as configuration; `condition` then says which of their rows.
+-- Tables whose rows pg_dump would dump; with $1 also those that have none but their partitions'.
+-- Members of an extension only when it declares them as configuration; `condition` then says which of their rows.
 SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
        coalesce(m.amname = 'heap', false) AS heap,
@@ -12,7 +12,8 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
                 WHERE f.relkind = 'f') AS foreign_below,
        pg_is_in_recovery() AND c.relpersistence = 'u' AS out_of_reach,
        root.nspname AS root_schema, root.relname AS root_name,
-       coalesce(keys.of_enum, false) AS by_enum, coalesce(keys.of_text, false) AS by_text
+       coalesce(keys.of_enum, false) AS by_enum, coalesce(keys.of_text, false) AS by_text,
+       c.relkind = 'p' AS partitioned
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am m ON m.oid = c.relam
@@ -40,7 +41,7 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        CROSS JOIN unnest(p.partattrs::int2[]) AS k (attnum)
         LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
         LEFT JOIN pg_type t ON t.oid = a.atttypid) keys ON true
- WHERE c.relkind = 'r'
+ WHERE (c.relkind = 'r' OR ($1::boolean AND c.relkind = 'p'))
    AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_'
    AND n.nspname <> 'information_schema'

@@ -12,7 +12,8 @@ bool cl_target_join(struct cl_link *link, struct cl_run *run, struct cl_err *err
 {
     static const struct cl_pg_options options = {.fast_commit = true, .application = writer};
     if (!cl_link_open(link, run->watch, run->spec->target, &options, err) ||
-        !quiet(link->conn, err)) {
+        !quiet(link->conn, err) ||
+        (run->replica && !cl_pg_exec(link->conn, "SET session_replication_role = replica", err))) {
         return cl_err_context(err, "target");
     }
     return true;
@@ -34,8 +35,9 @@ bool cl_target_open(struct cl_target *target, struct cl_run *run, const struct c
     return cl_identity_read(&target->identity, conn, err) &&
            cl_identity_differ(source, &target->identity, err) && cl_marks_claim(conn, name, err) &&
            cl_marks_open(&run->marks, conn, &copy, name, writer, err) &&
-           (run->marks.resumed || (cl_catalog_empty(conn, &target->identity, err) &&
-                                   cl_marks_make(&run->marks, conn, &copy, err)));
+           (run->marks.resumed || run->spec->data_only ||
+            (cl_catalog_empty(conn, &target->identity, err) &&
+             cl_marks_make(&run->marks, conn, &copy, err)));
 }
 
 void cl_target_close(struct cl_target *target)
@@ -64,7 +66,8 @@ static bool load(struct cl_run *run, PGconn *conn, struct cl_source *source,
         !cl_run_part(run, source, &sink.base, table, part, mark, err)) {
         return false;
     }
-    return (cl_marks_put(&run->marks, conn, mark, err) && cl_pg_exec(conn, "COMMIT", err)) ||
+    return ((!table->after || cl_pg_exec(conn, table->after, err)) &&
+            cl_marks_put(&run->marks, conn, mark, err) && cl_pg_exec(conn, "COMMIT", err)) ||
            cl_err_context(err, "target: %s.%s", table->schema, table->name);
 }
 

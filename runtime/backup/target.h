@@ -43,6 +43,10 @@ struct cl_finish {
     struct cl_proof *proof;              /* what came of the rows */
 };
 
+/* Sets sequences, a hundred in a statement. */
+bool cl_target_sequences(PGconn *conn, struct cl_run *run, const struct cl_sequence *sequences,
+                         size_t n, struct cl_err *err);
+
 /* The schema before the rows, unless a role or a tablespace it needs is missing. after: what will
  * be made then; it says which tablespaces are needed. */
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,

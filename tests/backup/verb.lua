@@ -34,6 +34,9 @@ if args.tablespaces then
   options.tablespaces = {}
   for from, to in args.tablespaces:gmatch("([^,=]+)=([^,=]+)") do options.tablespaces[from] = to end
 end
+for _, name in ipairs { "data_only", "truncate" } do
+  if args[name] then options[name] = true end
+end
 if args.leave then
   options.leave = {}
   for name in args.leave:gmatch("[^,]+") do table.insert(options.leave, name) end
