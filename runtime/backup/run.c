@@ -148,9 +148,6 @@ bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err
     hash_string(hash, spec->target ? "server" : "archive");
     hash_string(hash, leave);
     hash_string(hash, spec->compare ? "compared" : "");
-    for (size_t i = 0; i < 2 * spec->n_tablespaces; i++) {
-        hash_string(hash, spec->tablespaces[i]);
-    }
     hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
     for (size_t i = 0; i < 2 * spec->n_tablespaces; i++) {
         hash_string(hash, spec->tablespaces[i]);
@@ -162,10 +159,6 @@ bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err
     hash_string(hash, "");
     for (size_t i = 0; i < spec->n_exclude; i++) {
         hash_string(hash, spec->exclude[i]);
-    }
-    for (size_t i = 0; i < spec->n_tables; i++) {
-        hash_string(hash, i == 0 ? "tables" : "");
-        hash_string(hash, spec->tables[i]);
     }
     cl_sha256_end(hash, digest);
     cl_sha256_free(hash);
