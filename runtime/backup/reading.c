@@ -199,7 +199,9 @@ static int larger_first(const void *a, const void *b)
 bool cl_readings_run(struct cl_readings *readings, struct cl_err *err)
 {
     cl_work_phase(readings->run->work, "compare");
-    qsort(readings->list, readings->n, sizeof *readings->list, larger_first);
+    if (readings->n > 0) { /* a database without tables has no list */
+        qsort(readings->list, readings->n, sizeof *readings->list, larger_first);
+    }
     atomic_fetch_add(&readings->run->progress->parts_total, readings->n);
     struct cl_crew crew = {.n_items = readings->n,
                            .jobs = readings->run->jobs,

@@ -1,5 +1,6 @@
 -- Tables whose rows pg_dump would dump; with $1 also those that have none but their partitions'.
--- Members of an extension only when it declares them as configuration; `condition` then says which of their rows.
+-- Members of an extension only when it declares them as configuration; `condition` then says which
+-- of their rows.
 SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
        coalesce(m.amname = 'heap', false) AS heap,
