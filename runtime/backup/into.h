@@ -59,9 +59,9 @@ bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
 /* Refuses tables that have rows, unless the spec lets these go first. */
 bool cl_into_check_empty(struct cl_into *into, struct cl_err *err);
 
-/* Empties the tables when the spec says so, else refuses those that have rows; then runs the load,
- * whose tables it sets, rank by rank. */
-bool cl_into_load(struct cl_into *into, struct cl_load *load, struct cl_err *err);
+/* Empties the tables when the spec says so, else refuses those that have rows; then loads as the
+ * model says, with its own tables, rank by rank. */
+bool cl_into_load(struct cl_into *into, const struct cl_load *model, struct cl_err *err);
 
 /* Foreign keys, sequences, statistics. */
 bool cl_into_finish(struct cl_into *into, const struct cl_sequence *sequences, size_t n,
