@@ -21,9 +21,50 @@
 ---@field compared integer|nil tables that were read back, with compare
 ---@field warnings string[]
 
----@class backup.into options of restore and stream: rows alone, into tables that are there
----@field data_only boolean|nil
----@field truncate boolean|nil what these tables hold goes first
+---@class backup.reading what reads a source takes
+---@field source string|secret connection string or URI
+---@field source_password string|secret|nil
+---@field max_bytes_per_second integer|nil of all workers together
+---@field max_replica_lag_ms integer|nil workers wait while a replica is further behind
+---@field warn_xmin_age integer|nil a warning past so many transactions
+
+---@class backup.writing what fills a target takes
+---@field target string|secret connection string or URI of an existing, empty database
+---@field target_password string|secret|nil
+---@field mask mask.rules|nil
+---@field exclude_data string[]|nil "schema.table": made, without rows
+---@field leave string[]|nil what stays behind: owners, privileges, publications, subscriptions, user_mappings, tablespaces, large_objects
+---@field tablespaces table<string, string>|nil of the source, what they are called in the target
+---@field jobs integer|nil workers, 1 to 64; default 2
+---@field compare boolean|nil the copy is read back: E_COPY_DIFFERS unless it is what passed
+---@field toast_lz4 boolean|nil wide values are stored with lz4
+---@field resume string|nil a name for this copy: the same call goes on with one that was killed
+---@field data_only boolean|nil rows alone, into tables that are there
+---@field truncate boolean|nil with data_only: what these tables hold goes first
+---@field progress nil|fun(p: backup.progress)
+
+---@class backup.streaming: backup.reading, backup.writing
+---@field part_bytes integer|nil tables above this are copied in parts of it; default: what suits the jobs
+---@field keep_snapshot_s integer|nil how long the snapshot of a killed copy waits (resume); default 900
+
+---@class backup.restoring: backup.writing
+---@field archive backup.place
+---@field key string|secret|nil of an encrypted archive
+---@field password string|secret|nil of the target
+---@field tables string[]|nil "schema.table": these alone, with what they need
+
+---@class backup.creating: backup.reading
+---@field password string|secret|nil of the source
+---@field to backup.place where nothing is yet
+---@field key string|secret|nil 32 bytes: the archive is encrypted with it
+---@field level integer|nil of zstd, 1 to 19
+---@field exclude_data string[]|nil
+---@field leave string[]|nil "large_objects"
+---@field jobs integer|nil
+---@field part_bytes integer|nil
+---@field resume string|nil
+---@field keep_snapshot_s integer|nil
+---@field progress nil|fun(p: backup.progress)
 
 local backup = {}
 
@@ -74,7 +115,7 @@ local backup = {}
 ---@field tables {schema: string, name: string, format: string, rows: integer, bytes: integer, stored_bytes: integer, files: integer}[]
 
 ---Backs a database up to a place where there is nothing yet. Nothing is masked.
----@param options {source: string|secret, password: string|secret|nil, to: backup.place, key: string|secret|nil, level: integer|nil, jobs: integer|nil, exclude_data: string[]|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@param options backup.creating
 ---@return backup.summary
 function backup.create(options) end
 ---Checks an archive without a server. Raises naming the file and what is wrong with it.
@@ -94,11 +135,11 @@ function backup.cat(options) end
 ---@return backup.summary
 function backup.decrypt(options) end
 ---Restores an archive, or single tables of it ("schema.table") with what they need, into an existing, empty database. compare: reads the copy back, E_COPY_DIFFERS unless it is what passed.
----@param options {archive: backup.place, key: string|secret|nil, tables: string[]|nil, target: string|secret, password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, toast_lz4: boolean|nil, resume: string|nil, progress: nil|fun(p: backup.progress)}
+---@param options backup.restoring
 ---@return backup.summary
 function backup.restore(options) end
 ---Copies a database into an existing, empty one with nothing between but the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, toast_lz4: boolean|nil, resume: string|nil, keep_snapshot_s: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@param options backup.streaming
 ---@return backup.summary
 function backup.stream(options) end
 ---Fills tables of a copy again that was made from the source's files: those named come through the mask.
@@ -106,7 +147,7 @@ function backup.stream(options) end
 ---@return backup.summary
 function backup.rewrite(options) end
 ---Raises what stream would raise before it writes anything.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, exclude_data: string[]|nil, jobs: integer|nil, max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@param options backup.streaming
 ---@return backup.summary
 function backup.preflight(options) end
 ---Raises when the server is too old, or too new for every pg_dump that is installed here.
