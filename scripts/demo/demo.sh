@@ -39,6 +39,7 @@ SQL
         select client_id as app, ctx, change_type, accepted from sample.receipt order by id desc limit 3"
 }
 
+export CLONER_STATE=$demo/state # nothing outside of this folder is touched
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
