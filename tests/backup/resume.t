@@ -198,7 +198,8 @@ random_kills() { # VERB JOBS KEY=VALUE...: kills it again and again, each time l
     local kind=$1 jobs=$2 run code wait
     shift 2
     for wait in 0.15 0.2 0.22 0.25 0.27 0.3 0.35 0.4 0.5 0.7 1 2 60; do
-        timeout -s KILL "$wait" "$CLONER" "$root/tests/backup/verb.lua" verb="$kind" jobs="$jobs" "$@" >"$tmp/random" 2>&1
+        # in the foreground it does not kill itself, too, before the one it kills is gone
+        timeout --foreground -s KILL "$wait" "$CLONER" "$root/tests/backup/verb.lua" verb="$kind" jobs="$jobs" "$@" >"$tmp/random" 2>&1
         code=$?
         [ "$code" -eq 137 ] || break
     done
