@@ -66,7 +66,8 @@ platform_open() {
     secrets=$demo/secrets blobs=$demo/blobs config=$demo/cloner.conf
     out=$demo/out pristine=$demo/pristine
     local cluster
-    export CLONER_CONFIG=$config
+    # snapshots of this platform's own: other tests clone at the same time
+    export CLONER_CONFIG=$config CLONER_STATE=$demo/state
     trap platform_stop EXIT
     platform_start "${SCALE:-1}" >/dev/null
     # What is killed here is cloner: the servers need not survive a power cut.

@@ -10,7 +10,6 @@ set -eu
 second_ctx=Cust26764
 : "${SCALE:=0.2}"
 platform_open strategies
-export CLONER_STATE=$demo/state
 
 images() { test1 postgres "select count(*) from pg_database where datname like '%\_image\_%'"; }
 registered() { in_registry "select count(*) from registry.image"; }
