@@ -264,9 +264,18 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
     const struct cl_rows *rows = &t->rows;
     bool binary = rows->format == CL_COPY_BINARY;
     const char *done = rows->row; /* everything before it is in *out */
+    size_t hit = 0;               /* nothing between this field and it needs the mask */
     for (size_t i = 0; t->mask && i < rows->n_fields; i++) {
         const struct cl_field *field = &rows->fields[i];
         if (!t->columns[i].class.text_like || field->len < 0) {
+            continue;
+        }
+        size_t begin = (size_t)(field->data - rows->row);
+        if (hit < begin || i == 0) {
+            hit = cl_mask_search(rows->row, rows->row_bytes, begin);
+        }
+        if (hit >= begin + (size_t)field->len && !t->keeps[i]) {
+            t->tally.values++;
             continue;
         }
         cl_buf_add(out, done, (size_t)(field->data - done)); /* in binary: its length, too */

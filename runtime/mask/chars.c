@@ -2,6 +2,25 @@
 
 #include <string.h>
 
+/* clang-format off */
+#define L CL_LETTER
+#define D CL_DIGIT
+#define E CL_EDGE
+#define S CL_SOFT
+const unsigned char cl_mask_classes[256] = {
+    ['!'] = S, ['#'] = S, ['$'] = S, ['%'] = S, ['&'] = S, ['*'] = S, ['/'] = S, ['='] = S,
+    ['?'] = S, ['^'] = S, ['}'] = S, ['~'] = S,
+    ['-'] = E, ['_'] = E, ['.'] = CL_POINT, ['+'] = CL_PLUS,
+    ['0'] = D, D, D, D, D, D, D, D, D, D,
+    ['A'] = L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    ['a'] = L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+};
+#undef L
+#undef D
+#undef E
+#undef S
+/* clang-format on */
+
 /* May an address, or what stands in its place, end with this byte? (`]` ends a literal, `;` an
  * entity, and an at-sign a broken one.) What follows it is read the same before and after. */
 static bool may_end_address(unsigned char c)

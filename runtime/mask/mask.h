@@ -72,6 +72,13 @@ struct cl_mask_tally {
 };
 
 /*
+ * Where the first byte at or after pos stands that may be of an address, however a carrier writes
+ * it; n when there is none. A value that lies whole in bytes without one stays as it is, so rows
+ * can be searched at once instead of each value.
+ */
+size_t cl_mask_search(const char *s, size_t n, size_t pos);
+
+/*
  * Appends the masked form of the n bytes at `in` to *out and returns true; *changed says whether it
  * differs.  max_chars is the column's varchar limit in characters, 0 for none.  Same input, same
  * output, always.  False (class invalid) when no form fits max_chars, or *out is full.

@@ -25,38 +25,11 @@ enum {
     CL_IN_LOCAL = CL_IN_LABEL | CL_POINT | CL_PLUS,
 };
 
+extern const unsigned char cl_mask_classes[256];
+
 static inline unsigned cl_mask_class(unsigned char c)
 {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-        return CL_LETTER;
-    }
-    if (c >= '0' && c <= '9') {
-        return CL_DIGIT;
-    }
-    switch (c) {
-    case '-':
-    case '_':
-        return CL_EDGE;
-    case '.':
-        return CL_POINT;
-    case '+':
-        return CL_PLUS;
-    case '!':
-    case '#':
-    case '$':
-    case '%':
-    case '&':
-    case '*':
-    case '/':
-    case '=':
-    case '?':
-    case '^':
-    case '}':
-    case '~':
-        return CL_SOFT;
-    default:
-        return 0;
-    }
+    return cl_mask_classes[c];
 }
 
 enum cl_kind {
@@ -115,6 +88,15 @@ void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out);
 
 size_t cl_mask_chars(const char *s, size_t n); /* UTF-8 characters */
 
+/* search.c */
+
+/* Where the first byte at or after pos stands that the spelling of an at-sign may hold; n when
+ * there is none, and that is certain. */
+size_t cl_mask_find_hit(const char *s, size_t n, size_t pos);
+
+/* Is there anything an at-sign could be made of? */
+bool cl_mask_candidate(const char *s, size_t n);
+
 /* scan.c */
 
 struct cl_token {
@@ -135,9 +117,6 @@ struct cl_token {
 /* The first token at or after pos, where nothing before pos belongs to it. */
 bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t pos,
                   struct cl_token *token);
-
-/* Is there anything an at-sign could be made of? One fast pass; false is certain. */
-bool cl_mask_candidate(const char *s, size_t n);
 
 /* replace.c */
 

@@ -3,82 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LANES = 16 };
-
-/* 16 bytes at once; GCC and clang turn it into SSE2 or NEON. */
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
-typedef uint64_t halves __attribute__((vector_size(LANES)));
-
-/* May an at-sign's spelling hold these two neighbours? "@", "40", "64", "&c", U+FF20. */
-static bool is_hit(unsigned char a, unsigned char b)
-{
-    return a == '@' || (a == '4' && b == '0') || (a == '6' && b == '4') || (a == '&' && b == 'c') ||
-           (a == 0xEF && b == 0xBC);
-}
-
-/* Where the 16 bytes at p, each with the byte after it, may make a hit: all that do, and few that
- * do not ("44", "60"), for fewer comparisons. Reads 17 bytes. */
-static inline lanes hits(const char *p)
-{
-    lanes a, b;
-    memcpy(&a, p, LANES);
-    memcpy(&b, p + 1, LANES);
-    return (lanes)((a == '@') | (((a & 0xFD) == '4') & ((b & 0xFB) == '0')) |
-                   ((a == '&') & (b == 'c')) | (a == 0xEF));
-}
-
-static inline bool any(lanes hit)
-{
-    halves both = (halves)hit;
-    return both[0] | both[1];
-}
-
-static inline bool any_hit(const char *p)
-{
-    return any(hits(p));
-}
-
-/* Is there a hit in s[pos, n), fewer than 17 bytes and the last ones of s? */
-static bool tail_hit(const char *s, size_t n, size_t pos)
-{
-    if (n > LANES) { /* the last 17 bytes: some were looked at before */
-        return any_hit(s + n - LANES - 1) || s[n - 1] == '@';
-    }
-    char copy[LANES + 1] = {0};
-    memcpy(copy, s + pos, n - pos);
-    return any_hit(copy);
-}
-
-/* The first hit at or after pos; n when there is none. */
-static size_t find_hit(const char *s, size_t n, size_t pos)
-{
-    while (pos < n) {
-        while (n - pos > 2 * LANES && !any(hits(s + pos) | hits(s + pos + LANES))) {
-            pos += 2 * LANES;
-        }
-        while (n - pos > LANES && !any_hit(s + pos)) {
-            pos += LANES;
-        }
-        if (n - pos <= LANES && !tail_hit(s, n, pos)) {
-            return n;
-        }
-        size_t end = n - pos > LANES ? pos + LANES : n;
-        while (pos < end &&
-               !is_hit((unsigned char)s[pos], pos + 1 < n ? (unsigned char)s[pos + 1] : 0)) {
-            pos++;
-        }
-        if (pos < end) {
-            break;
-        }
-    }
-    return pos;
-}
-
-bool cl_mask_candidate(const char *s, size_t n)
-{
-    return find_hit(s, n, 0) < n;
-}
-
 /* Where a spelling that holds the hit at h would begin, not before floor; h when unlikely. */
 static size_t spelling_start(const char *s, size_t floor, size_t h)
 {
@@ -117,7 +41,7 @@ static size_t spelling_start(const char *s, size_t floor, size_t h)
 
 static bool find_at(const char *s, size_t n, size_t pos, size_t *at, size_t *at_end)
 {
-    for (size_t h = find_hit(s, n, pos); h < n; h = find_hit(s, n, h + 1)) {
+    for (size_t h = cl_mask_find_hit(s, n, pos); h < n; h = cl_mask_find_hit(s, n, h + 1)) {
         size_t start = spelling_start(s, pos, h);
         struct cl_element e = cl_mask_element(s, n, start);
         if (e.kind == CL_AT && start + e.len > h) {
@@ -203,6 +127,27 @@ static size_t read_literal(const char *s, size_t n, size_t pos)
     return 0;
 }
 
+/* Reads on in a label while its characters stand for themselves, as nearly all do. */
+static size_t plain_label(const char *s, size_t n, size_t pos, struct labels *l)
+{
+    unsigned char all = l->len > 0 && !l->digits ? CL_LETTER : 0;
+    size_t p = pos;
+    if (l->len == 0 && p < n) {
+        l->letter = cl_mask_class((unsigned char)s[p]) == CL_LETTER;
+    }
+    for (unsigned class; p < n && (class = cl_mask_class((unsigned char)s[p])) & CL_IN_LABEL; p++) {
+        all |= (unsigned char)class;
+        if (class != CL_EDGE) {
+            l->trimmed = p + 1;
+        }
+    }
+    if (p > pos) {
+        l->len += p - pos;
+        l->digits = all == CL_DIGIT;
+    }
+    return p;
+}
+
 static struct domain read_domain(const char *s, size_t n, size_t pos)
 {
     struct domain d = {.end = read_literal(s, n, pos), .run = pos};
@@ -213,6 +158,7 @@ static struct domain read_domain(const char *s, size_t n, size_t pos)
     }
     struct labels l = {.trimmed = 0};
     for (;;) {
+        d.run = plain_label(s, n, d.run, &l);
         struct cl_element e = cl_mask_element(s, n, d.run);
         if (e.kind == CL_LABEL) {
             if (l.len == 0) {
