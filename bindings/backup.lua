@@ -50,7 +50,7 @@ local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
   spec.resume, spec.keep_snapshot_s = options.resume, options.keep_snapshot_s
   for _, name in ipairs { "compare", "toast_lz4" } do
-    spec[name] = options[name]
+    if options[name] ~= nil then spec[name] = options[name] end
     if options[name] ~= nil and type(options[name]) ~= "boolean" then
       error(("backup.%s: '%s' must be true or false"):format(verb, name), 3)
     end
@@ -251,8 +251,9 @@ end
 --- back at the end, and a difference is E_COPY_DIFFERS (class conflict) naming the table. With tables
 --- ("schema.table") only these are restored, with what is theirs and whatever that needs: types, functions,
 --- sequences, other tables without their rows. Foreign keys to tables that are not there are left out.
---- toast_lz4: wide values are compressed with lz4 where the target's server can (14 and newer, built with
---- it), whatever its own default: half the time for tables that hold many, somewhat larger on disk.
+--- toast_lz4 (true): wide values are compressed with lz4 where the target's server can (14 and newer, built
+--- with it): half the time for tables that hold many, somewhat larger on disk; false: as the server does by
+--- itself. Columns that say how stay as they say.
 ---@param options {archive: any, key: any, target: string, password: any, mask: userdata|nil,
 ---  tables: string[]|nil, exclude_data: string[]|nil, jobs: integer|nil, resume: string|nil,
 ---  compare: boolean|nil, toast_lz4: boolean|nil, progress: function|nil}
@@ -263,6 +264,7 @@ function M.restore(options)
     error("backup.restore: 'tables' must be a list of \"schema.table\"", 2)
   end
   return run_archive("restore", options, "archive", {
+    toast_lz4 = true,
     tables = options.tables,
     target = options.target,
     target_password = reveal(options.target_password or options.password),
@@ -279,6 +281,7 @@ end
 function M.stream(options)
   check("stream", options, STREAM)
   return run("stream", options, {
+    toast_lz4 = true,
     source = options.source,
     source_password = reveal(options.source_password),
     target = options.target,

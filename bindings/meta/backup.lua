@@ -37,7 +37,7 @@
 ---@field tablespaces table<string, string>|nil of the source, what they are called in the target
 ---@field jobs integer|nil workers, 1 to 64; default 2
 ---@field compare boolean|nil the copy is read back: E_COPY_DIFFERS unless it is what passed
----@field toast_lz4 boolean|nil wide values are stored with lz4
+---@field toast_lz4 boolean|nil false: wide values are not stored with lz4
 ---@field resume string|nil a name for this copy: the same call goes on with one that was killed
 ---@field data_only boolean|nil rows alone, into tables that are there
 ---@field truncate boolean|nil with data_only: what these tables hold goes first

@@ -26,7 +26,7 @@ if args.tables then
 end
 if args.level then options.level = math.tointeger(tonumber(args.level)) end
 if args.compare then options.compare = true end
-if args.toast_lz4 then options.toast_lz4 = true end
+if args.toast_lz4 then options.toast_lz4 = args.toast_lz4 == "yes" end
 if args.jobs then options.jobs = math.tointeger(tonumber(args.jobs)) end
 if args.keep_s then options.keep_snapshot_s = math.tointeger(tonumber(args.keep_s)) end
 if args.part_bytes then options.part_bytes = math.tointeger(tonumber(args.part_bytes)) end
