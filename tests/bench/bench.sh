@@ -30,8 +30,8 @@ if [ "$runs" -ge 3 ]; then out=${OUT:-$here}; else out=${OUT:-$dir}; fi
 timings=$dir/timings.tsv
 
 # In the order they run: recipe goes on where dump has ended.
-all="dump recipe dump_plain pgcopydb pgcopydb_new pgcopydb_binary file_copy raw stream stream_masked"
-all="$all stream_lz4 archive archive_masked"
+all="dump recipe dump_plain pgcopydb pgcopydb_new pgcopydb_binary file_copy template_masked raw stream"
+all="$all stream_masked stream_pglz archive archive_masked"
 table_all='table_1 table_2 link_1 link_2'
 clone_all='clone_archive clone_stream clone_golden'
 wanted=${CONTENDERS:-$all $table_all $clone_all}
@@ -149,7 +149,7 @@ check_copy() {
     sql "$side" bench_copy -f "$here/contents.sql" >"$dir/rows.copy"
     diff "$dir/rows.source" "$dir/rows.copy" >&2 || die "$contender: the copy is not complete"
     case $contender in
-    recipe | *_masked | *_lz4 | table_* | link_*)
+    recipe | *_masked | *_pglz | table_* | link_*)
         said=$(sql "$side" bench_copy -f "$here/leaks.sql")
         [ "$said" = 0 ] || die "$contender: $said values in the copy are not masked"
         ;;
@@ -169,17 +169,20 @@ prepare() {
     mkdir "$dir/work"
     local at
     for at in source target; do sql $at postgres -c 'drop database if exists bench_copy with (force)'; done
-    [ "$contender" = file_copy ] ||
+    copies_files ||
         sql target postgres -c 'create database bench_copy template template0'
 }
+
+# Contenders whose copy is made in the source's own cluster.
+copies_files() { [[ $contender = file_copy || $contender = template_* ]]; }
 
 measure() {
     local side=target work=$dir/work wal cpu source_url target_url source_admin
     log=$dir/log/$size-$contender.log
     : >"$log"
-    source_url=$(url source "$source_name") target_url=$(url target bench_copy)
+    if copies_files; then side=source; fi
+    source_url=$(url source "$source_name") target_url=$(url "$side" bench_copy)
     source_admin=$(url source postgres)
-    [ "$contender" != file_copy ] || side=source
     prepare
     settle
     wal=$(wal_position)

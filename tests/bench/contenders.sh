@@ -45,6 +45,15 @@ contender_file_copy() {
         "create database bench_copy template \"$source_name\" strategy file_copy"
 }
 
+# The same, then every table filled again through the mask: each of them holds addresses.
+contender_template_masked() {
+    local tables
+    tables=$(psql -XqAt "$source_url" -c "select string_agg(oid::regclass::text, ',') from pg_class
+        where relkind = 'r' and relnamespace = 'crm'::regnamespace")
+    contender_file_copy
+    part rewrite cloner_verb rewrite source="$source_url" target="$target_url" tables="$tables" mask_domain=$sink
+}
+
 raw_schema() {
     pg_dump -Fc --schema-only -f "$work/schema" "$source_url" &&
         pg_restore --section=pre-data -d "$target_url" "$work/schema"
@@ -77,8 +86,8 @@ contender_stream() { part stream cloner_verb stream source="$source_url" target=
 contender_stream_masked() {
     part stream cloner_verb stream source="$source_url" target="$target_url" mask_domain=$sink
 }
-contender_stream_lz4() {
-    part stream cloner_verb stream source="$source_url" target="$target_url" mask_domain=$sink toast_lz4=yes
+contender_stream_pglz() {
+    part stream cloner_verb stream source="$source_url" target="$target_url" mask_domain=$sink toast_lz4=no
 }
 contender_archive() {
     part create cloner_verb create source="$source_url" archive="$work/archive"

@@ -1,6 +1,6 @@
 -- One verb of backup for bench.sh, which times the whole process:
---   cloner copy.lua verb=stream|create|restore [source=DSN] [archive=DIR] [target=DSN] [mask_domain=D]
---     [jobs=N] [toast_lz4=yes]
+--   cloner copy.lua verb=stream|rewrite|create|restore [source=DSN] [archive=DIR] [target=DSN]
+--     [mask_domain=D] [tables=A,B] [jobs=N] [toast_lz4=no]
 local backup = require "backup"
 local json = require "json"
 local mask = require "mask"
@@ -12,7 +12,12 @@ local jobs = math.tointeger(tonumber(args.jobs or 2))
 local run = {
   stream = function()
     return backup.stream { source = args.source, target = args.target, mask = rules, jobs = jobs,
-      toast_lz4 = args.toast_lz4 ~= nil }
+      toast_lz4 = args.toast_lz4 ~= "no" }
+  end,
+  rewrite = function()
+    local tables = {}
+    for name in args.tables:gmatch("[^,]+") do table.insert(tables, name) end
+    return backup.rewrite { source = args.source, target = args.target, mask = rules, tables = tables, jobs = jobs }
   end,
   create = function() return backup.create { source = args.source, to = args.archive, jobs = jobs } end,
   restore = function()
