@@ -299,6 +299,12 @@ static bool transform_chunk(struct cl_pipe *pipe, const char *bytes, size_t n, s
                             struct cl_err *err)
 {
     struct cl_transform *t = pipe->transform;
+    bool cut = pipe->sum && pipe->by_field;
+    if (pipe->source->by_the_row && !cut && cl_transform_pass(t, bytes, n)) {
+        pipe->passed++;
+        cl_buf_add(batch, bytes, n);
+        return !pipe->sum || cl_checksum_transformed(pipe->sum, t, false, bytes, n, err);
+    }
     if (!cl_rows_feed(&t->rows, bytes, n, err)) {
         return cl_err_context(err, "%s.%s", t->schema, t->table);
     }

@@ -138,9 +138,11 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
     if (!t->keeps) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
+    t->whole_rows = true;
     for (size_t i = 0; mask && i < table->n_columns; i++) {
         const struct cl_type_class *class = &table->columns[i].class;
         t->keeps[i] = cl_mask_column(mask, table->schema, table->name, table->columns[i].name);
+        t->whole_rows = t->whole_rows && !t->keeps[i];
         if (class->text_like && !class->binary && format == CL_COPY_BINARY) {
             return cl_fail(err, CL_INVALID, "E_BINARY_FORM",
                            "%s.%s.%s cannot be masked in the binary form it was archived in",
@@ -259,23 +261,42 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
     return true;
 }
 
+bool cl_transform_pass(struct cl_transform *t, const char *chunk, size_t n)
+{
+    struct cl_rows *rows = &t->rows;
+    bool row = rows->began && !rows->ended && rows->left == 0 && rows->carry.len == 0 &&
+               n > CL_COPY_TRAILER_BYTES;
+    t->searched = NULL;
+    if (!row || !t->whole_rows) {
+        return false;
+    }
+    t->hit = t->mask ? cl_mask_search(chunk, n, 0) : n;
+    if (t->hit < n) {
+        t->searched = chunk;
+        return false;
+    }
+    rows->n++;
+    return true;
+}
+
 bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err)
 {
     const struct cl_rows *rows = &t->rows;
     bool binary = rows->format == CL_COPY_BINARY;
     const char *done = rows->row; /* everything before it is in *out */
-    size_t hit = 0;               /* nothing between this field and it needs the mask */
+    bool known = rows->row == t->searched;
+    size_t hit = t->hit; /* when known: nothing between this field and there needs the mask */
     for (size_t i = 0; t->mask && i < rows->n_fields; i++) {
         const struct cl_field *field = &rows->fields[i];
         if (!t->columns[i].class.text_like || field->len < 0) {
             continue;
         }
         size_t begin = (size_t)(field->data - rows->row);
-        if (hit < begin || i == 0) {
+        if (!known || hit < begin) {
+            known = true;
             hit = cl_mask_search(rows->row, rows->row_bytes, begin);
         }
         if (hit >= begin + (size_t)field->len && !t->keeps[i]) {
-            t->tally.values++;
             continue;
         }
         cl_buf_add(out, done, (size_t)(field->data - done)); /* in binary: its length, too */

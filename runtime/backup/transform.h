@@ -52,6 +52,9 @@ struct cl_transform {
     const char *table;                   /* same */
     const struct cl_column *columns;     /* n_fields of them; borrowed */
     const struct cl_mask_column **keeps; /* n_fields: what each may keep */
+    bool whole_rows;                     /* no column has exceptions: see cl_transform_pass */
+    const char *searched;                /* the chunk that was searched last … */
+    size_t hit;                          /* … and where something was found in it */
     struct cl_rows rows;                 /* the cutter */
     struct cl_buf value;                 /* an unescaped text value */
     struct cl_buf masked;                /* and what became of it */
@@ -63,6 +66,11 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
                        const struct cl_table *table, enum cl_copy_format format,
                        struct cl_err *err);
 void cl_transform_fini(struct cl_transform *t);
+
+/* Is the chunk, which its source says is one row, to stay as it is? Then it counts as a row, and is
+ * not to be handed in. Most rows hold nothing an address could be made of, and cutting them costs
+ * more than searching them. False also where that cannot be said before the row is cut. */
+bool cl_transform_pass(struct cl_transform *t, const char *chunk, size_t n);
 
 /* Appends the current row of t->rows to *out, masked. */
 bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err);

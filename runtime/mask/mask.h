@@ -65,7 +65,7 @@ const char *cl_mask_rules_hash(const struct cl_mask *mask);
 
 /* Counters a worker keeps; added up at the end. */
 struct cl_mask_tally {
-    uint64_t values;    /* looked at */
+    uint64_t values;    /* looked at: those in which something was found */
     uint64_t masked;    /* addresses replaced */
     uint64_t shortened; /* of these, with a hash suffix because of a length or a clash */
     uint64_t kept;      /* values passed on purpose */
