@@ -76,7 +76,7 @@ function extra(size, contender, name, decimals) {
 
 function size_table(size,    i, c, base) {
     printf "\n## %s GB, measured on %s\n\n", size, measured[size]
-    print "| What | Median, s | Range | Parts, s | / masked stream | CPU, s | Copy, MiB | WAL, MiB | Archive, MiB |"
+    print "| What | Median, s | Range of runs | Parts, s | / masked stream | CPU, s | Copy, MiB | WAL, MiB | Archive, MiB |"
     print "|---|---|---|---|---|---|---|---|---|"
     base = measured_at(size, "stream_masked") ? seconds(size, "stream_masked") : 0
     for (i = 1; i <= n_names; i++) {

@@ -86,7 +86,7 @@ function spread(size, contender,    list, n, i) {
     for (i = 1; i <= n_runs[size, contender]; i++)
         if ((size, contender, i) in total) list[++n] = total[size, contender, i]
     sort_numbers(list, n)
-    return sprintf("%.1f-%.1f", list[1], list[n])
+    return sprintf("%.1f-%.1f of %d", list[1], list[n], n)
 }
 
 function part_seconds(size, contender, name,    list, n, i) {
