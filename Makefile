@@ -107,6 +107,14 @@ bench: build/.have-build build/.have-bench
 	$(Q)$(MAKE) --no-print-directory VARIANT=release cloner
 	$(Q)tests/bench/bench.sh
 
+# The mask beside memchr over the same bytes (tests/bench/mask_bench.c).
+bench-mask: build/.have-build
+	$(Q)$(MAKE) --no-print-directory VARIANT=release build/release/tests/bench/mask_bench
+	$(Q)build/release/tests/bench/mask_bench
+
+$(BUILD)/tests/bench/mask_bench: %: %.o $(OBJ) $(GEN).o
+	$(Q)$(CC) -o $@ $^ $(LDLIBS_ALL)
+
 clean:
 	rm -rf build/release build/test build/asan build/tests cloner
 
@@ -124,10 +132,11 @@ help:
 	@echo 'make valgrind     the C tests under valgrind'
 	@echo 'make check        linters, formatting, banned functions'
 	@echo 'make bench        time cloner beside pg_dump, pgcopydb and others (SIZES="0.5 2 8" RUNS=3)'
+	@echo 'make bench-mask   time the mask beside memchr'
 	@echo 'make clean        remove what was compiled; distclean: all of build/'
 	@echo
 	@echo 'Missing Debian packages are installed first: .ci/packages --list build demo test check bench'
 
-.PHONY: all cloner unit test asan demo up down check valgrind bench clean distclean help
+.PHONY: all cloner unit test asan demo up down check valgrind bench bench-mask clean distclean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT_BIN:=.d)
