@@ -20,7 +20,7 @@ OPT_asan    := -O1 -g -DCL_FAULTS -fsanitize=address,undefined -fno-sanitize-rec
                -fno-omit-frame-pointer
 CFLAGS_ALL  = -std=c11 -D_GNU_SOURCE -fno-common -pthread $(WARN) $(OPT_$(VARIANT)) \
               -Iruntime -I. $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS_ALL  = $(PKG_LIBS) -pthread $(LDFLAGS)
+LDLIBS_ALL  = $(PKG_LIBS) -lm -pthread $(LDFLAGS)
 # Asked once, and not before the first compilation: pkg-config may be among what gets installed.
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -28,7 +28,7 @@ LINK_asan  := -fsanitize=address,undefined
 
 SRC      := $(sort $(wildcard runtime/*/*.c bindings/*.c))
 EMBEDDED := $(sort $(wildcard runtime/host/*.lua bindings/*.lua runtime/journal/*.sql \
-              runtime/journal/*/*.sql runtime/pg/*.sql runtime/backup/*.sql))
+              runtime/journal/*/*.sql runtime/pg/*.sql runtime/backup/*.sql runtime/mask/*.txt))
 OBJ      := $(SRC:%.c=$(BUILD)/%.o)
 MAIN     := $(BUILD)/runtime/main.o
 GEN      := $(BUILD)/embedded

@@ -7,6 +7,7 @@
 
 #include "box.h"
 #include "host/await.h"
+#include "mask_method.h"
 #include "mask_scan.h"
 #include "modules.h"
 
@@ -127,7 +128,8 @@ static struct rules *push_rules(lua_State *L)
     return rules;
 }
 
-/* core.rules{sink_domain=, allow=, keep={{schema=, table=, column=, values=, reason=}}, empty=} */
+/* core.rules{sink_domain=, allow=, keep={{schema=, table=, column=, values=, reason=}}, empty=,
+ * key=, hash=, methods={…}} */
 static int l_rules(lua_State *L)
 {
     struct cl_mask_spec spec = {.sink_domain = NULL};
@@ -142,6 +144,12 @@ static int l_rules(lua_State *L)
     spec.allow = push_strings(L, 4, "allow", &n_allow);
     lua_getfield(L, 1, "keep");
     spec.keep = push_keep(L, -1, &spec.n_keep);
+    lua_getfield(L, 1, "key");
+    spec.key = luaL_optlstring(L, -1, NULL, &spec.key_bytes);
+    lua_getfield(L, 1, "hash");
+    spec.mode = lua_toboolean(L, -1) ? CL_MASK_HASH : CL_MASK_DOMAIN;
+    lua_getfield(L, 1, "methods");
+    spec.methods = cl_mask_push_methods(L, lua_gettop(L), &spec.n_methods);
     lua_getfield(L, 1, "empty");
     int empty = lua_gettop(L);
     push_strings(L, empty, "empty", &rules->n_empty);
@@ -232,6 +240,48 @@ static int l_email(lua_State *L)
     return 1;
 }
 
+/* core.apply(method, value[, key]) -> what the method makes of it, nil for NULL */
+static int l_apply(lua_State *L)
+{
+    struct cl_mask_spec spec = {.sink_domain = DEFAULT_SINK};
+    struct cl_mask_value value = {.type = CL_MASK_TEXT};
+    struct cl_mask_tally tally = {0};
+    struct cl_err err;
+    bool is_null;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    value.in = luaL_checklstring(L, 2, &value.n);
+    spec.key = luaL_optlstring(L, 3, NULL, &spec.key_bytes);
+    lua_settop(L, 3);
+    struct rules *rules = push_rules(L); /* 4 */
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, 5, 1);
+    spec.methods = cl_mask_push_methods(L, 5, &spec.n_methods);
+    struct cl_buf *out = cl_box_push(L, TEXT_BYTES_MAX);
+    rules->mask = cl_mask_new(&spec, &err);
+    if (!rules->mask) {
+        return cl_raise(L, &err);
+    }
+    const struct cl_mask_method *method = cl_mask_method_at(rules->mask, 0);
+    if (strcmp(cl_mask_method_kind(method), "json") == 0) {
+        value.type = CL_MASK_JSON;
+        value.carrier = CL_CARRIER_JSON;
+    }
+    struct cl_mask_worker *worker = cl_mask_worker_open(method, &err);
+    bool ok = worker &&
+              cl_mask_method_apply(rules->mask, worker, NULL, &value, out, &is_null, &tally, &err);
+    cl_mask_worker_close(worker);
+    if (!ok) {
+        return cl_raise(L, &err);
+    }
+    if (is_null) {
+        lua_pushnil(L);
+    } else {
+        lua_pushlstring(L, cl_buf_str(out), out->len);
+    }
+    return 1;
+}
+
 static void collect(void *arg, const char *address, size_t len)
 {
     struct cl_buf *found = arg;
@@ -267,7 +317,7 @@ int luaopen_cl_mask(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"hash", l_hash}, {"empty", l_empty}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"rules", l_rules}, {"describe", l_describe},       {"email", l_email},
+        {"rules", l_rules}, {"describe", l_describe},       {"email", l_email}, {"apply", l_apply},
         {"find", l_find},   {"scan", cl_mask_scan_binding}, {NULL, NULL}};
     luaL_newlib(L, functions);
     if (luaL_newmetatable(L, MT_RULES)) {

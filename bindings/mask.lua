@@ -2,9 +2,11 @@
 local core = ...
 local errors = require "errors"
 local json = require "json"
+local methods = require "mask_methods"
 local secret = require "secret"
 
 local M = { email = core.email, find = core.find }
+for name, fn in pairs(methods.constructors) do M[name] = fn end
 
 --- What the rules say, for a certificate.
 ---@return table {sink_domain, allow, keep = {{table, column, count, reason}}, empty, hash}
@@ -14,7 +16,10 @@ function core.methods:describe()
     empty = table.move(self:empty(), 1, #self:empty(), 1, {}) }
 end
 
-local RULE_FIELDS = { sink_domain = "string", allow = "table", keep = "table", empty = "table" }
+local RULE_FIELDS = { sink_domain = "string", allow = "table", keep = "table", empty = "table", mode = "string",
+  key = true, columns = "table" }
+local MODES = { domain = true, invalid = true, hash = true }
+local UNDELIVERABLE = "invalid" -- RFC 2606: a top-level domain that never is
 
 local function split(name, what)
   local schema, rest = name:match("^([^.]+)%.(.+)$")
@@ -39,13 +44,27 @@ local function keep_entry(entry, i)
     reason = entry.reason }
 end
 
---- Rules: what is masked to what, what may pass and why, which tables stay empty.
----@param spec table {sink_domain=, allow={…}, keep={{table=, column=, values={…}, reason=}}, empty={…}}
+--- The sink as the mode wants it.
+local function sink_of(spec)
+  if spec.mode and not MODES[spec.mode] then
+    errors.raise("invalid", "E_RULES", ("there is no mode '%s'"):format(spec.mode))
+  end
+  local sink = spec.sink_domain
+  if spec.mode ~= "invalid" then return sink end
+  if not sink then return "masked." .. UNDELIVERABLE end
+  return sink:lower():match("%." .. UNDELIVERABLE .. "$") and sink or sink .. "." .. UNDELIVERABLE
+end
+
+--- Rules: what is masked to what, what may pass and why, which tables stay empty, which columns have a
+--- method instead of the sweep. mode: "domain" (local_domain@sink), "invalid" (the same, the sink below
+--- .invalid), "hash" (HASH@sink, made with the key). key: what hashes, fakes and the like are made with.
+---@param spec table {sink_domain=, mode=, key=, allow={…}, empty={…}, columns={["schema.table.column"]=method},
+---  keep={{table=, column=, values={…}, reason=}}}
 ---@return userdata
 function M.rules(spec)
   spec = spec or {}
   for key, value in pairs(spec) do
-    if RULE_FIELDS[key] ~= type(value) then
+    if RULE_FIELDS[key] ~= true and RULE_FIELDS[key] ~= type(value) then
       errors.raise("invalid", "E_RULES", RULE_FIELDS[key]
         and ("'%s' must be a %s"):format(key, RULE_FIELDS[key])
         or ("there is no rule '%s'"):format(tostring(key)))
@@ -56,8 +75,19 @@ function M.rules(spec)
   for _, name in ipairs(spec.empty or {}) do
     if type(name) == "string" then split(name, "empty") end
   end
-  return core.rules { sink_domain = spec.sink_domain, allow = spec.allow, keep = keep,
+  return core.rules { sink_domain = sink_of(spec), hash = spec.mode == "hash", allow = spec.allow, keep = keep,
+    key = spec.key and secret.reveal(spec.key), methods = methods.list(spec.columns),
     empty = table.move(spec.empty or {}, 1, #(spec.empty or {}), 1, {}) }
+end
+
+--- What a method makes of one value; nil for NULL. Its result is swept as rules without options do.
+---@param method table mask.hash{…} and the like
+---@param value string|number|nil
+---@param key any where the method needs one: a string or secret of 16 bytes or more
+---@return string|nil
+function M.apply(method, value, key)
+  if value == nil then return nil end
+  return core.apply(methods.alone(method), tostring(value), key and secret.reveal(key))
 end
 
 local PROGRESS_MS = 500 -- between two calls of progress

@@ -35,13 +35,54 @@ function rules:empty() end
 
 local mask = {}
 
----@param spec {sink_domain: string|nil, allow: string[]|nil, keep: {table: string, column: string, values: string[], reason: string}[]|nil, empty: string[]|nil}|nil
+---@class mask.method
+---@field kind string
+
+---@param spec {sink_domain: string|nil, mode: "domain"|"invalid"|"hash"|nil, key: string|secret|nil, columns: table<string, mask.method>|nil, allow: string[]|nil, keep: {table: string, column: string, values: string[], reason: string}[]|nil, empty: string[]|nil}|nil
 ---@return mask.rules
 function mask.rules(spec) end
 ---@param text string
 ---@param rules mask.rules|string|nil rules, or the sink domain
 ---@return string
 function mask.email(text, rules) end
+---@param options {form: "hex"|"letters"|"uuid"|nil, length: integer|nil}|nil
+---@return mask.method
+function mask.hash(options) end
+---@param options {fill: string|nil, length: integer|nil}|nil without length: as long as the value
+---@return mask.method
+function mask.redact(options) end
+---@param value string|number|{value: string|number}
+---@return mask.method
+function mask.constant(value) end
+---@return mask.method
+function mask.null() end
+---@param options {first: integer|nil, last: integer|nil}
+---@return mask.method
+function mask.partial(options) end
+---@param options {days: integer, by: string|nil}
+---@return mask.method
+function mask.date_shift(options) end
+---@param options {percent: number}
+---@return mask.method
+function mask.noise(options) end
+---@param of "first_name"|"last_name"|"full_name"|"company"|"street"|"city"|"phone"
+---@return mask.method
+function mask.fake(of) end
+---@param options {bucket: integer|nil, to: "month"|"year"|nil}
+---@return mask.method
+function mask.generalise(options) end
+---@param spec {map: table<string, string|number>, default: string|number}
+---@return mask.method
+function mask.dictionary(spec) end
+---@param paths table<string, mask.method>
+---@return mask.method
+function mask.json(paths) end
+---What a method makes of one value; nil for NULL.
+---@param method mask.method
+---@param value string|number|nil
+---@param key string|secret|nil
+---@return string|nil
+function mask.apply(method, value, key) end
 ---The addresses that would be masked.
 ---@param text string
 ---@param rules mask.rules|string|nil

@@ -173,6 +173,123 @@ bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n
     return true;
 }
 
+/* Partitions have the rules of their topmost table: rows may move between them. */
+const struct cl_mask_method *cl_table_method(const struct cl_table *table, const char *column,
+                                             const struct cl_mask *mask)
+{
+    bool part = table->root_schema != NULL;
+    return cl_mask_method(mask, part ? table->root_schema : table->schema,
+                          part ? table->root_name : table->name, column);
+}
+
+static bool is_of(const struct cl_table *table, const struct cl_mask_method *method)
+{
+    bool part = table->root_schema != NULL;
+    return strcmp(part ? table->root_schema : table->schema, cl_mask_method_schema(method)) == 0 &&
+           strcmp(part ? table->root_name : table->name, cl_mask_method_table(method)) == 0;
+}
+
+static const struct cl_column *find_column(const struct cl_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* Says where the rule is written. */
+static bool blame_rule(const struct cl_mask_method *method, struct cl_err *err)
+{
+    const char *where = cl_mask_method_where(method);
+    return *where && cl_err_context(err, "%s", where);
+}
+
+static bool missing(const struct cl_mask_method *method, const char *column, struct cl_err *err)
+{
+    const char *schema = cl_mask_method_schema(method);
+    const char *table = cl_mask_method_table(method);
+    if (column) {
+        cl_fail(err, CL_INVALID, "E_RULES",
+                "the rules name %s.%s.%s, but the table has no such column, or generates it",
+                schema, table, column);
+    } else {
+        cl_fail(err, CL_INVALID, "E_RULES",
+                "the rules name %s.%s, but there is no such table, or it is a partition (name the "
+                "table it is one of)",
+                schema, table);
+    }
+    return blame_rule(method, err);
+}
+
+bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask,
+                      struct cl_err *err)
+{
+    for (size_t i = 0; mask && i < cl_mask_methods_count(mask); i++) {
+        const struct cl_mask_method *method = cl_mask_method_at(mask, i);
+        const char *column = cl_mask_method_column(method);
+        const char *by = cl_mask_method_by(method);
+        bool found = false;
+        for (size_t j = 0; j < catalog->n_tables; j++) {
+            const struct cl_table *table = &catalog->tables[j];
+            if (!is_of(table, method)) {
+                continue;
+            }
+            found = true;
+            if (!find_column(table, column) || (by && !find_column(table, by))) {
+                return missing(method, find_column(table, column) ? by : column, err);
+            }
+        }
+        if (!found) {
+            return missing(method, NULL, err);
+        }
+    }
+    return true;
+}
+
+/* Is it in the binary format what it is in text, but for a byte before jsonb? */
+static bool same_in_binary(const struct cl_column *column)
+{
+    return column->class.text_like && column->class.binary;
+}
+
+static bool mask_column(struct cl_table *table, const struct cl_column *column,
+                        const struct cl_mask_method *method, struct cl_err *err)
+{
+    const char *by = cl_mask_method_by(method);
+    const struct cl_column *other = by ? find_column(table, by) : NULL;
+    if (!cl_mask_method_fits(method, column->class.type, column->class.max_chars, err)) {
+        cl_err_context(err, "%s.%s.%s (%s)", table->schema, table->name, column->name,
+                       column->type);
+        return blame_rule(method, err);
+    }
+    if (!same_in_binary(column) || (other && !same_in_binary(other))) {
+        table->format = CL_COPY_TEXT;
+    }
+    table->text_like = true;
+    table->by_text = true; /* the column may be among the keys of its partitioning */
+    return true;
+}
+
+bool cl_catalog_mask(struct cl_catalog *catalog, const struct cl_mask *mask, struct cl_err *err)
+{
+    if (!mask || cl_mask_methods_count(mask) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < catalog->n_tables; i++) {
+        struct cl_table *table = &catalog->tables[i];
+        for (size_t j = 0; j < table->n_columns; j++) {
+            const struct cl_column *column = &table->columns[j];
+            const struct cl_mask_method *method = cl_table_method(table, column->name, mask);
+            if (method && !mask_column(table, column, method, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool cl_table_reroutes(const struct cl_table *table, bool masked)
 {
     return table->root_schema && (table->by_enum || (masked && table->by_text));

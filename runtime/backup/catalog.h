@@ -38,7 +38,7 @@ struct cl_table {
     bool by_text;               /* what a mask may change is */
     bool excluded;              /* no row may be read */
     enum cl_copy_format format; /* decided by its columns */
-    bool text_like;             /* a column of it is swept */
+    bool text_like;             /* a column of it is swept, or has a method */
     struct cl_column *columns;  /* n_columns that are copied: not the generated ones */
     size_t n_columns;           /* entries of columns */
 };
@@ -83,6 +83,19 @@ bool cl_catalog_load_whole(struct cl_catalog *catalog, PGconn *conn, struct cl_e
  * error must not let rows through. */
 bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n,
                         struct cl_err *err);
+
+/* Makes the catalog one of tables that go through the mask (NULL: they do not): those with a method
+ * are read in a format it can be applied in. Class invalid when it cannot make a column's values.
+ */
+bool cl_catalog_mask(struct cl_catalog *catalog, const struct cl_mask *mask, struct cl_err *err);
+
+/* Class invalid, code E_RULES, when a method names a table or a column that is not there. */
+bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask,
+                      struct cl_err *err);
+
+/* The method of a column; NULL: it is swept. */
+const struct cl_mask_method *cl_table_method(const struct cl_table *table, const char *column,
+                                             const struct cl_mask *mask);
 
 /* Sequences with their state, and materialised views. */
 bool cl_catalog_sequences(struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);

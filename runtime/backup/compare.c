@@ -117,6 +117,8 @@ static bool open_source(struct cl_comparison *all, struct cl_err *err)
     return cl_keeper_open(&all->source, all->run->watch, "source", spec->source, err) &&
            cl_catalog_load(&all->source_tables, all->source.link.conn, err) &&
            cl_catalog_exclude(&all->source_tables, spec->exclude, spec->n_exclude, err) &&
+           cl_catalog_named(&all->source_tables, spec->mask, err) &&
+           cl_catalog_mask(&all->source_tables, spec->mask, err) &&
            cl_run_protect(all->run, &all->source, err);
 }
 
@@ -127,7 +129,8 @@ static bool open_target(struct cl_comparison *all, struct cl_err *err)
            cl_identity_differ(spec->archive ? &all->manifest.source : &all->source.identity,
                               &all->target.identity, err) &&
            cl_catalog_load(&all->target_tables, all->target.link.conn, err) &&
-           cl_catalog_exclude(&all->target_tables, spec->exclude, spec->n_exclude, err);
+           cl_catalog_exclude(&all->target_tables, spec->exclude, spec->n_exclude, err) &&
+           cl_catalog_mask(&all->target_tables, spec->mask, err);
 }
 
 bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,

@@ -83,6 +83,8 @@ static void join_classes(struct cl_column *column, const struct cl_column *sourc
     if (source->class.text_like) {
         column->class = source->class;
         column->class.max_chars = here == 0 || (there > 0 && there < here) ? there : here;
+    } else if (source->class.type != CL_MASK_OTHER) {
+        column->class.type = source->class.type;
     }
 }
 
@@ -355,7 +357,10 @@ bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
     if (!into->tables || !into->rank) {
         return no_memory(err);
     }
-    if (!probe_replica(into, err) || !cl_catalog_load_whole(&into->catalog, target, err)) {
+    const struct cl_mask *mask = run->spec->mask;
+    if (!probe_replica(into, err) || !cl_catalog_load_whole(&into->catalog, target, err) ||
+        (stored && !cl_catalog_named(&into->catalog, mask, err)) ||
+        !cl_catalog_mask(&into->catalog, mask, err)) {
         return false;
     }
     const char *params[] = {into->replica ? "t" : "f"};

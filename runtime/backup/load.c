@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "crew.h"
 #include "target.h"
+#include "transform.h"
 
 enum {
     WAIT_MS = 100, /* between looks at the watch while others must finish first */
@@ -473,10 +474,22 @@ static bool expect_tables(const struct cl_load *load, struct cl_err *err)
     return true;
 }
 
+/* Before any row is read. */
+static bool maskable(const struct cl_load *load, struct cl_err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < load->n_tables; i++) {
+        const struct cl_table *table = &load->tables[i];
+        ok = table->excluded ||
+             cl_transform_possible(load->run->spec->mask, table, table->format, err);
+    }
+    return ok;
+}
+
 bool cl_load_run(const struct cl_load *load, struct cl_err *err)
 {
     struct plan plan = {0};
-    if (!plan_init(&plan, load, err) || !expect_tables(load, err)) {
+    if (!maskable(load, err) || !plan_init(&plan, load, err) || !expect_tables(load, err)) {
         plan_fini(&plan);
         return false;
     }

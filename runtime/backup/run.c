@@ -220,8 +220,10 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     PGconn *conn = keeper->link.conn;
     if (!finished(conn, err) || !cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
-        !within_reach(catalog, err) || !cl_keeper_lock(keeper, catalog, err) ||
-        !cl_catalog_sequences(catalog, conn, err) || !cl_catalog_matviews(catalog, conn, err)) {
+        !cl_catalog_named(catalog, run->spec->mask, err) ||
+        !cl_catalog_mask(catalog, run->spec->mask, err) || !within_reach(catalog, err) ||
+        !cl_keeper_lock(keeper, catalog, err) || !cl_catalog_sequences(catalog, conn, err) ||
+        !cl_catalog_matviews(catalog, conn, err)) {
         return false;
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);

@@ -9,6 +9,14 @@ enum {
     JSONB_VERSION = 1,
 };
 
+/* The method of a column; worker NULL: it has none. */
+struct cl_method_use {
+    struct cl_mask_worker *worker; /* owned */
+    size_t by;                     /* the field that decides with it; NO_FIELD: none */
+};
+
+static const size_t NO_FIELD = SIZE_MAX;
+
 bool cl_rows_init(struct cl_rows *rows, enum cl_copy_format format, size_t n_fields,
                   struct cl_err *err)
 {
@@ -121,6 +129,64 @@ bool cl_rows_complete(const struct cl_rows *rows)
     return !rest && (rows->ended || rows->format == CL_COPY_TEXT);
 }
 
+/* Is a field of the binary format text, but for the version before jsonb? */
+static bool readable(const struct cl_type_class *class, enum cl_copy_format format)
+{
+    return format == CL_COPY_TEXT || (class->text_like && class->binary);
+}
+
+/* The table's column called name; NO_FIELD when there is none. */
+static size_t find_field(const struct cl_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return NO_FIELD;
+}
+
+bool cl_transform_possible(const struct cl_mask *mask, const struct cl_table *table,
+                           enum cl_copy_format format, struct cl_err *err)
+{
+    for (size_t i = 0; mask && i < table->n_columns; i++) {
+        const struct cl_column *column = &table->columns[i];
+        const struct cl_mask_method *method = cl_table_method(table, column->name, mask);
+        const char *name = method ? cl_mask_method_by(method) : NULL;
+        size_t by = name ? find_field(table, name) : i;
+        if (by == NO_FIELD) {
+            return cl_fail(err, CL_INVALID, "E_RULES",
+                           "%s.%s has no column %s, which is to decide "
+                           "about %s with it",
+                           table->schema, table->name, name, column->name);
+        }
+        bool needed = method || column->class.text_like;
+        if (needed && !readable(&column->class, format)) {
+            by = i;
+        } else if (!method || readable(&table->columns[by].class, format)) {
+            continue;
+        }
+        return cl_fail(err, CL_INVALID, "E_BINARY_FORM",
+                       "%s.%s.%s cannot be masked in the binary form it was archived in",
+                       table->schema, table->name, table->columns[by].name);
+    }
+    return true;
+}
+
+static bool use_method(struct cl_transform *t, size_t i, const struct cl_table *table,
+                       struct cl_err *err)
+{
+    const struct cl_mask_method *method = cl_table_method(table, table->columns[i].name, t->mask);
+    if (!method) {
+        return true;
+    }
+    const char *by = cl_mask_method_by(method);
+    t->uses[i].by = by ? find_field(table, by) : NO_FIELD;
+    t->uses[i].worker = cl_mask_worker_open(method, err);
+    return t->uses[i].worker ||
+           cl_err_context(err, "%s.%s.%s", table->schema, table->name, table->columns[i].name);
+}
+
 bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
                        const struct cl_table *table, enum cl_copy_format format, struct cl_err *err)
 {
@@ -130,34 +196,38 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
     t->table = table->name;
     t->columns = table->columns;
     cl_buf_init(&t->value, ROW_BYTES_MAX);
+    cl_buf_init(&t->by, ROW_BYTES_MAX);
     cl_buf_init(&t->masked, ROW_BYTES_MAX);
     if (!cl_rows_init(&t->rows, format, table->n_columns, err)) {
         return false;
     }
     t->keeps = calloc(table->n_columns + 1, sizeof *t->keeps);
-    if (!t->keeps) {
+    t->uses = calloc(table->n_columns + 1, sizeof *t->uses);
+    if (!t->keeps || !t->uses) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
+    bool ok = cl_transform_possible(mask, table, format, err);
     t->whole_rows = true;
-    for (size_t i = 0; mask && i < table->n_columns; i++) {
-        const struct cl_type_class *class = &table->columns[i].class;
+    for (size_t i = 0; ok && mask && i < table->n_columns; i++) {
         t->keeps[i] = cl_mask_column(mask, table->schema, table->name, table->columns[i].name);
-        t->whole_rows = t->whole_rows && !t->keeps[i];
-        if (class->text_like && !class->binary && format == CL_COPY_BINARY) {
-            return cl_fail(err, CL_INVALID, "E_BINARY_FORM",
-                           "%s.%s.%s cannot be masked in the binary form it was archived in",
-                           table->schema, table->name, table->columns[i].name);
-        }
+        ok = use_method(t, i, table, err);
+        t->whole_rows = t->whole_rows && !t->keeps[i] && !t->uses[i].worker;
     }
-    return true;
+    return ok;
 }
 
 void cl_transform_fini(struct cl_transform *t)
 {
+    for (size_t i = 0; t->uses && i < t->rows.n_fields; i++) {
+        cl_mask_worker_close(t->uses[i].worker);
+    }
     cl_rows_fini(&t->rows);
+    free(t->uses);
+    t->uses = NULL;
     free(t->keeps);
     t->keeps = NULL;
     cl_buf_fini(&t->value);
+    cl_buf_fini(&t->by);
     cl_buf_fini(&t->masked);
 }
 
@@ -198,32 +268,84 @@ static size_t without_padding(const char *p, size_t n)
     return n;
 }
 
-static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
+/* The text of a field that is not NULL; in *scratch when it is not in the row as such. */
+static bool field_text(struct cl_transform *t, size_t i, struct cl_buf *scratch, const char **text,
+                       size_t *n, struct cl_err *err)
 {
     const struct cl_field *field = &t->rows.fields[i];
     const struct cl_type_class *class = &t->columns[i].class;
-    size_t begin = out->len; /* the length before it is put right below */
-    const char *value = field->data;
-    size_t n = (size_t)field->len;
-    if (class->form == CL_BINARY_JSONB) {
-        if (n < 1 || value[0] != JSONB_VERSION) {
+    *text = field->data;
+    *n = (size_t)field->len;
+    if (t->rows.format == CL_COPY_BINARY && class->form == CL_BINARY_JSONB) {
+        if (*n < 1 || **text != JSONB_VERSION) {
             cl_fail(err, CL_INVALID, "E_COPY_DATA", "a jsonb value of an unknown version");
             return row_error(t, i, err);
         }
-        cl_buf_addc(out, JSONB_VERSION);
-        value++;
-        n--;
+        ++*text;
+        --*n;
+    }
+    if (t->rows.format == CL_COPY_TEXT && *n > 0 && memchr(*text, '\\', *n)) {
+        trim(scratch);
+        cl_buf_reset(scratch);
+        if (!cl_text_unescape(scratch, *text, *n)) {
+            return cl_transform_bad(t, err);
+        }
+        *text = cl_buf_str(scratch);
+        *n = scratch->len;
     }
     if (class->padded) {
-        n = without_padding(value, n);
+        *n = without_padding(*text, *n);
     }
+    return true;
+}
+
+/* Appends what the mask makes of the text to *out, or sets *is_null. */
+static bool mask_value(struct cl_transform *t, size_t i, const char *text, size_t n,
+                       struct cl_buf *out, bool *is_null, bool *changed, struct cl_err *err)
+{
+    const struct cl_type_class *class = &t->columns[i].class;
+    const struct cl_method_use *use = &t->uses[i];
+    bool ok;
+    *is_null = false;
+    if (!use->worker) {
+        ok = cl_mask_apply(t->mask, t->keeps[i], class->carrier, text, n, class->max_chars, out,
+                           changed, &t->tally, err);
+        return ok || row_error(t, i, err);
+    }
+    struct cl_mask_value value = {.in = text,
+                                  .n = n,
+                                  .carrier = class->carrier,
+                                  .type = class->type,
+                                  .max_chars = class->max_chars};
+    if (use->by != NO_FIELD && t->rows.fields[use->by].len >= 0 &&
+        !field_text(t, use->by, &t->by, &value.by, &value.n_by, err)) {
+        return false;
+    }
+    *changed = true;
+    ok = cl_mask_method_apply(t->mask, use->worker, t->keeps[i], &value, out, is_null, &t->tally,
+                              err);
+    return ok || row_error(t, i, err);
+}
+
+static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
+{
+    size_t begin = out->len; /* the length before it is put right below */
+    const char *text;
+    size_t n;
     bool changed;
-    if (!cl_mask_apply(t->mask, t->keeps[i], class->carrier, value, n, class->max_chars, out,
-                       &changed, &t->tally, err)) {
-        return row_error(t, i, err);
+    bool is_null;
+    if (!field_text(t, i, &t->value, &text, &n, err)) {
+        return false;
+    }
+    if (t->columns[i].class.form == CL_BINARY_JSONB) {
+        cl_buf_addc(out, JSONB_VERSION);
+    }
+    if (!mask_value(t, i, text, n, out, &is_null, &changed, err)) {
+        return false;
     }
     if (!out->failed) {
-        put_be32(out->data + begin - 4, (uint32_t)(out->len - begin));
+        out->len = is_null ? begin : out->len;
+        put_be32(out->data + begin - 4, is_null ? UINT32_MAX : (uint32_t)(out->len - begin));
     }
     return true;
 }
@@ -231,33 +353,25 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
 static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
 {
     const struct cl_field *field = &t->rows.fields[i];
-    const struct cl_type_class *class = &t->columns[i].class;
-    const char *value = field->data;
-    size_t n = (size_t)field->len;
-    bool changed = false;
-    if (n > 0 && memchr(value, '\\', n)) {
-        trim(&t->value);
-        cl_buf_reset(&t->value);
-        if (!cl_text_unescape(&t->value, value, n)) {
-            return cl_transform_bad(t, err);
-        }
-        value = cl_buf_str(&t->value);
-        n = t->value.len;
-    }
-    if (class->padded) {
-        n = without_padding(value, n);
+    const char *text;
+    size_t n;
+    bool changed;
+    bool is_null;
+    if (!field_text(t, i, &t->value, &text, &n, err)) {
+        return false;
     }
     trim(&t->masked);
     cl_buf_reset(&t->masked);
-    if (!cl_mask_apply(t->mask, t->keeps[i], class->carrier, value, n, class->max_chars, &t->masked,
-                       &changed, &t->tally, err)) {
-        return row_error(t, i, err);
+    if (!mask_value(t, i, text, n, &t->masked, &is_null, &changed, err)) {
+        return false;
     }
-    if (!changed) {
+    if (is_null) {
+        cl_buf_adds(out, "\\N");
+    } else if (changed) {
+        cl_text_escape(out, cl_buf_str(&t->masked), t->masked.len);
+    } else {
         cl_buf_add(out, field->data, (size_t)field->len);
-        return true;
     }
-    cl_text_escape(out, cl_buf_str(&t->masked), t->masked.len);
     return true;
 }
 
@@ -288,7 +402,7 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
     size_t hit = t->hit; /* when known: nothing between this field and there needs the mask */
     for (size_t i = 0; t->mask && i < rows->n_fields; i++) {
         const struct cl_field *field = &rows->fields[i];
-        if (!t->columns[i].class.text_like || field->len < 0) {
+        if (field->len < 0 || !(t->columns[i].class.text_like || t->uses[i].worker)) {
             continue;
         }
         size_t begin = (size_t)(field->data - rows->row);
@@ -296,7 +410,7 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
             known = true;
             hit = cl_mask_search(rows->row, rows->row_bytes, begin);
         }
-        if (hit >= begin + (size_t)field->len && !t->keeps[i]) {
+        if (hit >= begin + (size_t)field->len && !t->keeps[i] && !t->uses[i].worker) {
             continue;
         }
         cl_buf_add(out, done, (size_t)(field->data - done)); /* in binary: its length, too */

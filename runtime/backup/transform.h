@@ -46,17 +46,23 @@ enum cl_row_status cl_rows_next(struct cl_rows *rows);
 /* All bytes were handed in: did the data end where a row ends (and, binary, with its trailer)? */
 bool cl_rows_complete(const struct cl_rows *rows);
 
+/* Can the mask be applied to the table's rows in that format? Else class invalid. */
+bool cl_transform_possible(const struct cl_mask *mask, const struct cl_table *table,
+                           enum cl_copy_format format, struct cl_err *err);
+
 struct cl_transform {
     const struct cl_mask *mask;          /* borrowed; NULL: nothing is changed */
     const char *schema;                  /* of the table, for messages and exceptions; borrowed */
     const char *table;                   /* same */
     const struct cl_column *columns;     /* n_fields of them; borrowed */
     const struct cl_mask_column **keeps; /* n_fields: what each may keep */
-    bool whole_rows;                     /* no column has exceptions: see cl_transform_pass */
+    bool whole_rows;                     /* no column is special: see cl_transform_pass */
     const char *searched;                /* the chunk that was searched last … */
     size_t hit;                          /* … and where something was found in it */
+    struct cl_method_use *uses;          /* n_fields: the method of each; owned */
     struct cl_rows rows;                 /* the cutter */
     struct cl_buf value;                 /* an unescaped text value */
+    struct cl_buf by;                    /* same, of the column that decides with it */
     struct cl_buf masked;                /* and what became of it */
     struct cl_mask_tally tally;          /* what the mask did */
 };
@@ -72,7 +78,7 @@ void cl_transform_fini(struct cl_transform *t);
  * more than searching them. False also where that cannot be said before the row is cut. */
 bool cl_transform_pass(struct cl_transform *t, const char *chunk, size_t n);
 
-/* Appends the current row of t->rows to *out, masked. */
+/* Appends the current row of t->rows to *out, masked. A method sees the row as it came. */
 bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err *err);
 
 /* Cuts the row, as cl_transform_row() made it, into the fields of t->rows again. */

@@ -24,6 +24,23 @@ static const char *const plain_types[] = {
     "timestamptz", "timetz", "uuid",   "varbit",  "xid",      "xid8",
 };
 
+/* Those of them a method of the mask may know. */
+static const struct {
+    const char *name;
+    enum cl_mask_type type;
+} known_types[] = {
+    {"int2", CL_MASK_INT2},
+    {"int4", CL_MASK_INT4},
+    {"int8", CL_MASK_INT8},
+    {"numeric", CL_MASK_NUMERIC},
+    {"float4", CL_MASK_FLOAT4},
+    {"float8", CL_MASK_FLOAT8},
+    {"date", CL_MASK_DATE},
+    {"timestamp", CL_MASK_TIMESTAMP},
+    {"timestamptz", CL_MASK_TIMESTAMP},
+    {"uuid", CL_MASK_UUID},
+};
+
 /* Built-in types that hold no text of users; text format, as names mean the same elsewhere and oids
  * do not. */
 static const char *const named_types[] = {
@@ -36,16 +53,17 @@ static const struct {
     const char *name;
     struct cl_type_class class;
 } text_types[] = {
-    {"text", {.text_like = true, .binary = true}},
-    {"varchar", {.text_like = true, .binary = true}},
-    {"bpchar", {.text_like = true, .binary = true, .padded = true}},
-    {"name", {.text_like = true, .binary = true, .max_chars = 63}},
-    {"xml", {.text_like = true, .binary = true}},
-    {"citext", {.text_like = true, .binary = true}},
-    {"json", {.text_like = true, .binary = true, .carrier = CL_CARRIER_JSON}},
+    {"text", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
+    {"varchar", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
+    {"bpchar", {.text_like = true, .binary = true, .type = CL_MASK_TEXT, .padded = true}},
+    {"name", {.text_like = true, .binary = true, .type = CL_MASK_TEXT, .max_chars = 63}},
+    {"xml", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
+    {"citext", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
+    {"json", {.text_like = true, .binary = true, .type = CL_MASK_JSON, .carrier = CL_CARRIER_JSON}},
     {"jsonb",
      {.text_like = true,
       .binary = true,
+      .type = CL_MASK_JSON,
       .carrier = CL_CARRIER_JSON,
       .form = CL_BINARY_JSONB,
       .reorders = true}},
@@ -100,11 +118,21 @@ static bool listed(const char *name, const char *const *names, size_t n)
 static const struct cl_type_class unknown_class = {
     .text_like = true, .reorders = true, .form = CL_BINARY_UNKNOWN};
 
+static enum cl_mask_type plain_type(const char *name)
+{
+    for (size_t i = 0; i < sizeof known_types / sizeof *known_types; i++) {
+        if (strcmp(known_types[i].name, name) == 0) {
+            return known_types[i].type;
+        }
+    }
+    return CL_MASK_OTHER;
+}
+
 static struct cl_type_class base_class(const char *schema, const char *name)
 {
     bool built_in = strcmp(schema, "pg_catalog") == 0;
     if (built_in && LISTED(name, plain_types)) {
-        return (struct cl_type_class){.binary = true};
+        return (struct cl_type_class){.binary = true, .type = plain_type(name)};
     }
     if (built_in && LISTED(name, named_types)) {
         return (struct cl_type_class){.binary = false};

@@ -28,6 +28,7 @@ struct cl_type_class {
     bool binary;              /* COPY's binary format is safe for the values */
     bool reorders;            /* the server may store the parts of a value in another order */
     bool padded;              /* char(n): filled up with spaces */
+    enum cl_mask_type type;   /* what a method of the mask takes the values for */
     enum cl_carrier carrier;  /* of a text-like type */
     enum cl_binary_form form; /* of a text-like type that is binary */
     size_t max_chars;         /* limit in characters by typmod, 0: none */

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* The byte after the closing quote of the string that opens at s[pos]; 0 when it is malformed. */
-static size_t string_end(const char *s, size_t n, size_t pos, bool *escapes)
+size_t cl_mask_json_string(const char *s, size_t n, size_t pos, bool *escapes)
 {
     *escapes = false;
     for (size_t p = pos + 1; p < n; p++) {
@@ -50,7 +49,7 @@ bool cl_mask_json_valid(const char *s, size_t n)
     while (p < n) {
         if (s[p] == '"') {
             bool escapes;
-            p = string_end(s, n, p, &escapes);
+            p = cl_mask_json_string(s, n, p, &escapes);
             if (p == 0) {
                 return false;
             }
@@ -93,9 +92,7 @@ static void add_code(struct cl_buf *out, uint32_t c)
     cl_buf_addc(out, (char)(0x80 | (c & 0x3F)));
 }
 
-/* Reads the inside of a well-formed string. A surrogate without its other half is written as the
- * three bytes UTF-8 would have for it, which encode() knows. */
-static void decode(const char *s, size_t n, struct cl_buf *out)
+void cl_mask_json_decode(const char *s, size_t n, struct cl_buf *out)
 {
     size_t p = 0;
     while (p < n) {
@@ -127,7 +124,7 @@ static void decode(const char *s, size_t n, struct cl_buf *out)
     }
 }
 
-static void encode(const char *s, size_t n, struct cl_buf *out)
+void cl_mask_json_encode(const char *s, size_t n, struct cl_buf *out)
 {
     for (size_t p = 0; p < n; p++) {
         unsigned char c = (unsigned char)s[p];
@@ -198,7 +195,7 @@ static void mask_string(const struct cl_mask *mask, struct work *w, const char *
         cl_mask_text(mask, s, n, SIZE_MAX, &w->masked, &differs, tally);
     } else {
         cl_buf_reset(&w->plain);
-        decode(s, n, &w->plain);
+        cl_mask_json_decode(s, n, &w->plain);
         cl_mask_text(mask, cl_buf_str(&w->plain), w->plain.len, SIZE_MAX, &w->masked, &differs,
                      tally);
     }
@@ -209,7 +206,7 @@ static void mask_string(const struct cl_mask *mask, struct work *w, const char *
         cl_buf_add(out, w->masked.data, w->masked.len);
         *changed = true;
     } else {
-        encode(w->masked.data, w->masked.len, out);
+        cl_mask_json_encode(w->masked.data, w->masked.len, out);
         *changed = true;
     }
 }
@@ -222,7 +219,7 @@ static void mask_strings(const struct cl_mask *mask, const char *s, size_t n, st
     size_t done = 0;
     for (const char *q = memchr(s, '"', n); q; q = memchr(s + done, '"', n - done)) {
         bool escapes;
-        size_t open = (size_t)(q - s) + 1, end = string_end(s, n, open - 1, &escapes);
+        size_t open = (size_t)(q - s) + 1, end = cl_mask_json_string(s, n, open - 1, &escapes);
         cl_buf_add(out, s + done, open - done);
         mask_string(mask, &w, s + open, end - 1 - open, escapes, out, changed, tally);
         done = end - 1;
@@ -277,10 +274,10 @@ size_t cl_mask_find_json(const struct cl_mask *mask, const char *s, size_t n,
             p++;
             continue;
         }
-        size_t end = string_end(s, n, p, &escapes);
+        size_t end = cl_mask_json_string(s, n, p, &escapes);
         if (may_hold(s + p + 1, end - p - 2)) {
             cl_buf_reset(&plain);
-            decode(s + p + 1, end - p - 2, &plain);
+            cl_mask_json_decode(s + p + 1, end - p - 2, &plain);
             count += cl_mask_find_text(mask, cl_buf_str(&plain), plain.len, found, arg);
         }
         p = end;

@@ -32,17 +32,64 @@ struct cl_mask_keep {
     const char *reason;        /* printed in the certificate */
 };
 
+/* How addresses are replaced. */
+enum cl_mask_mode {
+    CL_MASK_DOMAIN, /* local_domain@sink */
+    CL_MASK_HASH,   /* hash@sink, keyed: nothing of the address is left */
+};
+
+/* One option of a method, or one entry of a dictionary. */
+struct cl_mask_option {
+    const char *name;
+    const char *value; /* numbers as decimal text */
+};
+
+/* Code of somebody else's that makes the values of a column. */
+struct cl_mask_script {
+    void *(*open)(void *arg, struct cl_err *err); /* a worker's own state; NULL with *err */
+    bool (*call)(void *state, const char *in, size_t n, bool *is_null, struct cl_buf *out,
+                 struct cl_err *err); /* appends the new value, or sets *is_null */
+    void (*close)(void *state);
+    void (*free)(void *arg);
+    void *arg;        /* handed to open, on any thread */
+    const char *hash; /* over what decides a value; lives as long as arg */
+};
+
+/* What is done with the values of one column instead of the sweep. */
+struct cl_mask_method_spec {
+    const char *schema; /* of a partition: its topmost table */
+    const char *table;
+    const char *column;
+    const char *where; /* it is written, for messages: "mask.lua:12"; may be NULL */
+    const char *kind;  /* "hash", "redact" …, see README.md */
+    const struct cl_mask_option *options; /* n_options */
+    size_t n_options;
+    const struct cl_mask_option *entries; /* dictionary: n_entries */
+    size_t n_entries;
+    const char *path;                        /* inside json: which values */
+    const struct cl_mask_method_spec *parts; /* json: n_parts, each with its path */
+    size_t n_parts;
+    const struct cl_mask_script *script; /* kind "script" */
+};
+
 struct cl_mask_spec {
     const char *sink_domain;         /* "mailinator.com" */
     const char *const *allow;        /* further domains that pass, NULL-terminated; may be NULL */
     const struct cl_mask_keep *keep; /* n_keep of them; everything is copied */
     size_t n_keep;
+    enum cl_mask_mode mode;
+    const void *key; /* key_bytes; what needs one is refused without; NULL: none */
+    size_t key_bytes;
+    const struct cl_mask_method_spec *methods; /* n_methods; everything is copied */
+    size_t n_methods;
 };
 
 struct cl_mask;        /* immutable once made */
 struct cl_mask_column; /* what one column's values may keep; belongs to its cl_mask */
+struct cl_mask_method; /* a method; belongs to its cl_mask */
+struct cl_mask_worker; /* what one thread needs to apply a method */
 
-/* NULL with *err when the sink domain is not a domain name. */
+/* NULL with *err when something in the spec is wrong; else the scripts' args are its own. */
 struct cl_mask *cl_mask_new(const struct cl_mask_spec *spec, struct cl_err *err);
 struct cl_mask *cl_mask_ref(struct cl_mask *mask); /* one more owner; any thread */
 void cl_mask_free(struct cl_mask *mask);           /* one owner less; NULL is fine */
@@ -62,6 +109,46 @@ const struct cl_mask_keep *cl_mask_keep_at(const struct cl_mask *mask, size_t i,
 
 /* SHA-256 (hex) over everything that decides what a value becomes. */
 const char *cl_mask_rules_hash(const struct cl_mask *mask);
+
+/* The method of that column; NULL: its values are swept. */
+const struct cl_mask_method *cl_mask_method(const struct cl_mask *mask, const char *schema,
+                                            const char *table, const char *column);
+
+/* All of them, in order of their names. */
+size_t cl_mask_methods_count(const struct cl_mask *mask);
+const struct cl_mask_method *cl_mask_method_at(const struct cl_mask *mask, size_t i);
+
+const char *cl_mask_method_schema(const struct cl_mask_method *method);
+const char *cl_mask_method_table(const struct cl_mask_method *method);
+const char *cl_mask_method_column(const struct cl_mask_method *method);
+const char *cl_mask_method_kind(const struct cl_mask_method *method);  /* "hash" … */
+const char *cl_mask_method_where(const struct cl_mask_method *method); /* "mask.lua:12"; or "" */
+
+/* The column of the same row whose value decides with it; NULL: none. */
+const char *cl_mask_method_by(const struct cl_mask_method *method);
+
+/* Do distinct values stay distinct in a column of at most max_chars characters (0: any)? */
+bool cl_mask_method_injective(const struct cl_mask_method *method, size_t max_chars);
+
+/* What a column's values are. */
+enum cl_mask_type {
+    CL_MASK_OTHER, /* anything else, in PostgreSQL's text form */
+    CL_MASK_TEXT,
+    CL_MASK_JSON,
+    CL_MASK_INT2,
+    CL_MASK_INT4,
+    CL_MASK_INT8,
+    CL_MASK_NUMERIC,
+    CL_MASK_FLOAT4,
+    CL_MASK_FLOAT8,
+    CL_MASK_DATE,
+    CL_MASK_TIMESTAMP, /* with or without time zone */
+    CL_MASK_UUID,
+};
+
+/* Can it make values of such a column? Class invalid; the caller adds the column. */
+bool cl_mask_method_fits(const struct cl_mask_method *method, enum cl_mask_type type,
+                         size_t max_chars, struct cl_err *err);
 
 /* Counters a worker keeps; added up at the end. */
 struct cl_mask_tally {
@@ -87,6 +174,31 @@ bool cl_mask_apply(const struct cl_mask *mask, const struct cl_mask_column *colu
                    enum cl_carrier carrier, const char *in, size_t n, size_t max_chars,
                    struct cl_buf *out, bool *changed, struct cl_mask_tally *tally,
                    struct cl_err *err);
+
+/* NULL with *err when a script cannot be opened. A worker is used by one thread at a time. */
+struct cl_mask_worker *cl_mask_worker_open(const struct cl_mask_method *method, struct cl_err *err);
+void cl_mask_worker_close(struct cl_mask_worker *worker); /* NULL is fine */
+
+/* A value, not NULL, on its way through a method. */
+struct cl_mask_value {
+    const char *in;          /* n bytes of text */
+    size_t n;                /* of in */
+    const char *by;          /* n_by bytes: what cl_mask_method_by() names; NULL: that is NULL */
+    size_t n_by;             /* of by */
+    enum cl_carrier carrier; /* of the column */
+    enum cl_mask_type type;  /* of the column */
+    size_t max_chars;        /* the column's limit in characters, 0 for none */
+};
+
+/*
+ * Appends what the method makes of the value, swept, to *out; or sets *is_null.  Values that the
+ * column keeps (NULL: none) pass.  Same value, same key, same result, always.  False (class
+ * invalid) when the value is not what the method takes, or the result does not fit.
+ */
+bool cl_mask_method_apply(const struct cl_mask *mask, struct cl_mask_worker *worker,
+                          const struct cl_mask_column *column, const struct cl_mask_value *value,
+                          struct cl_buf *out, bool *is_null, struct cl_mask_tally *tally,
+                          struct cl_err *err);
 
 /* Calls found() for every address in the value that the rules would not leave alone. The address
  * is decoded (as a mail program would read it). Returns how many there were. */

@@ -9,6 +9,7 @@
 #ifndef CL_MASK_PRIVATE_H
 #define CL_MASK_PRIVATE_H
 
+#include "base/hash.h"
 #include "mask.h"
 
 /* chars.c */
@@ -88,6 +89,14 @@ void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out);
 
 size_t cl_mask_chars(const char *s, size_t n); /* UTF-8 characters */
 
+/* The digest in n letters and digits that survive case folding and never look like an escape ('0'
+ * is not among them); at most 51. */
+void cl_mask_letters(const uint8_t digest[CL_SHA256_BYTES], size_t n, char *out);
+
+/* HMAC-SHA-256 over the bytes, with a key of its own for each purpose. */
+void cl_mask_digest(const char *key, size_t key_bytes, const char *purpose, const char *bytes,
+                    size_t n, uint8_t out[CL_SHA256_BYTES]);
+
 /* search.c */
 
 /* Where the first byte at or after pos stands that the spelling of an at-sign may hold; n when
@@ -130,6 +139,14 @@ size_t cl_mask_find_text(const struct cl_mask *mask, const char *s, size_t n,
 
 /* json.c */
 
+/* The byte after the closing quote of the string that opens at s[pos]; 0 when it is malformed. */
+size_t cl_mask_json_string(const char *s, size_t n, size_t pos, bool *escapes);
+
+/* Reads the inside of a well-formed string. A surrogate without its other half is written as the
+ * three bytes UTF-8 would have for it, which cl_mask_json_encode() knows. */
+void cl_mask_json_decode(const char *s, size_t n, struct cl_buf *out);
+void cl_mask_json_encode(const char *s, size_t n, struct cl_buf *out);
+
 /* Can it be walked as JSON? (Strings well formed, nothing foreign between them.) */
 bool cl_mask_json_valid(const char *s, size_t n);
 
@@ -143,5 +160,8 @@ size_t cl_mask_find_json(const struct cl_mask *mask, const char *s, size_t n,
 
 /* Does the domain (decoded) pass? */
 bool cl_mask_domain_passes(const struct cl_mask *mask, const char *domain, size_t n);
+
+/* Must nothing of an address be left? Then *key is what its hash is made with. */
+bool cl_mask_hides(const struct cl_mask *mask, const char **key, size_t *key_bytes);
 
 #endif

@@ -2,29 +2,23 @@
 
 #include <string.h>
 
-#include "base/hash.h"
-
 enum {
     LOCAL_OCTETS = 64, /* RFC 5321 4.5.3.1.1 */
     SUFFIX = 13,       /* characters of a hash suffix: 65 bits */
     SUFFIX_LEAST = 8,  /* in a narrow column: 40 bits */
+    HIDDEN = 26,       /* characters of a whole local part that is a hash: 130 bits */
 };
 
-/* SHA-256 of what the address stands for, in letters that survive case folding and never look
- * like an escape ('0' is not among them). */
+/* SHA-256 of what the address stands for. */
 static void hash_suffix(const char *s, const struct cl_token *t, char out[SUFFIX])
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
     uint8_t digest[CL_SHA256_BYTES];
     struct cl_buf decoded;
     cl_buf_init(&decoded, SIZE_MAX / 2);
     cl_mask_decode(s, t->local, t->tail, &decoded);
     cl_sha256(cl_buf_str(&decoded), decoded.len, digest);
     cl_buf_fini(&decoded);
-    for (unsigned i = 0; i < SUFFIX; i++) {
-        unsigned bit = i * 5, pair = (unsigned)digest[bit / 8] << 8 | digest[bit / 8 + 1];
-        out[i] = letters[pair >> (11 - bit % 8) & 31];
-    }
+    cl_mask_letters(digest, SUFFIX, out);
 }
 
 static size_t least(size_t a, size_t b)
@@ -63,7 +57,37 @@ struct render {
     size_t limit;       /* characters an address may take */
     struct cl_buf *out; /* where it goes */
     struct cl_mask_tally *tally;
+    bool hides;       /* nothing of an address may be left … */
+    const char *key;  /* … and this makes its hash; key_bytes */
+    size_t key_bytes; /* of key */
 };
+
+/* Characters there are for the local part, without its at-sign and quotes. */
+static size_t room_for_local(const struct render *r, const struct cl_token *t)
+{
+    size_t fixed = cl_mask_chars(r->s + t->at, t->at_end - t->at) + r->sink_chars;
+    if (t->quoted) {
+        fixed += 2 * (t->first_at - t->close);
+    }
+    return r->limit > fixed ? r->limit - fixed : 0;
+}
+
+/* A keyed hash of the whole address. */
+static void put_hash(struct render *r, const struct cl_token *t)
+{
+    uint8_t digest[CL_SHA256_BYTES];
+    char letters[HIDDEN];
+    size_t room = room_for_local(r, t);
+    size_t n = room < SUFFIX_LEAST ? SUFFIX_LEAST : least(room, HIDDEN);
+    struct cl_buf decoded;
+    cl_buf_init(&decoded, SIZE_MAX / 2);
+    cl_mask_decode(r->s, t->local, t->tail, &decoded);
+    cl_mask_digest(r->key, r->key_bytes, "address", cl_buf_str(&decoded), decoded.len, digest);
+    r->out->failed = r->out->failed || decoded.failed;
+    cl_buf_fini(&decoded);
+    cl_mask_letters(digest, n, letters);
+    cl_buf_add(r->out, letters, n);
+}
 
 /* `_domain` or, where that cannot be, `_suffix`: what stands between local part and at-sign. */
 static void put_local(struct render *r, const struct cl_token *t)
@@ -71,11 +95,7 @@ static void put_local(struct render *r, const struct cl_token *t)
     const char *s = r->s;
     size_t local_end = t->quoted ? t->close : t->first_at;
     size_t local = local_end - t->local, domain = t->tail - t->at_end;
-    size_t fixed = cl_mask_chars(s + t->at, t->at_end - t->at) + r->sink_chars;
-    if (t->quoted) {
-        fixed += 2 * (t->first_at - t->close);
-    }
-    size_t chars = r->limit > fixed ? r->limit - fixed : 0;
+    size_t chars = room_for_local(r, t);
     bool plain =
         t->plain && local + 1 + domain <= LOCAL_OCTETS &&
         (r->limit == SIZE_MAX ||
@@ -114,10 +134,14 @@ static void put_local(struct render *r, const struct cl_token *t)
 
 static void put_token(struct render *r, const struct cl_token *t)
 {
-    if (t->quoted && t->spaced) {
-        cl_buf_addc(r->out, ' '); /* an address inside the quotes must not grow */
+    if (r->hides) {
+        put_hash(r, t);
+    } else {
+        if (t->quoted && t->spaced) {
+            cl_buf_addc(r->out, ' '); /* an address inside the quotes must not grow */
+        }
+        put_local(r, t);
     }
-    put_local(r, t);
     if (t->quoted) {
         cl_buf_add(r->out, r->s + t->close, t->first_at - t->close);
     }
@@ -132,12 +156,17 @@ void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t li
     struct render r = {.s = s, .limit = limit, .out = out, .tally = tally};
     r.sink = cl_mask_sink(mask);
     r.sink_chars = strlen(r.sink);
+    r.hides = cl_mask_hides(mask, &r.key, &r.key_bytes);
     size_t done = 0; /* what of the text is in the output */
     struct cl_token t;
     for (size_t pos = 0; cl_mask_next(mask, s, n, pos, &t); pos = t.next) {
         if (t.leak) {
-            size_t end = t.quoted ? t.close : t.local;
-            cl_buf_add(out, s + done, end - done);
+            size_t end = t.quoted && !r.hides ? t.close : t.local;
+            if (end < done) { /* one inside its quotes is hidden already */
+                cl_buf_addc(out, ' ');
+            } else {
+                cl_buf_add(out, s + done, end - done);
+            }
             put_token(&r, &t);
             done = t.tail;
             *changed = true;

@@ -6,8 +6,10 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "method.h"
 
 enum {
+    KEY_LEAST_BYTES = 16,
     SINK_MAX_BYTES = 189, /* 254 octets of an address less 64 and the at-sign */
     LABEL_MAX_BYTES = 63,
 };
@@ -24,6 +26,11 @@ struct cl_mask {
     size_t n_allow;                 /* how many of them */
     struct cl_mask_column *columns; /* n_columns */
     size_t n_columns;               /* columns with exceptions */
+    struct cl_mask_method *methods; /* n_methods, in order of their columns */
+    size_t n_methods;               /* columns with a method */
+    enum cl_mask_mode mode;         /* how addresses are replaced */
+    char *key;                      /* NULL: none; wiped when given back */
+    size_t key_bytes;               /* of key */
     char hash[CL_SHA256_BYTES * 2 + 1];
 };
 
@@ -175,6 +182,18 @@ static void hash_word(struct cl_sha256_stream *hash, const char *s)
     cl_sha256_add(hash, s, strlen(s) + 1); /* with its NUL: words cannot run together */
 }
 
+/* Nobody can tell the key by it. */
+static void hash_key(struct cl_sha256_stream *hash, const struct cl_mask *mask)
+{
+    static const char what[] = "cloner mask key";
+    uint8_t digest[CL_SHA256_BYTES];
+    if (mask->key) {
+        cl_hmac_sha256(mask->key, mask->key_bytes, what, sizeof what, digest);
+        hash_word(hash, "key");
+        cl_sha256_add(hash, digest, sizeof digest);
+    }
+}
+
 static bool compute_hash(struct cl_mask *mask)
 {
     struct cl_sha256_stream *hash = cl_sha256_new();
@@ -199,6 +218,16 @@ static bool compute_hash(struct cl_mask *mask)
             hash_word(hash, column->keep.values[v]);
         }
     }
+    if (mask->mode == CL_MASK_HASH) {
+        hash_word(hash, "hash mode");
+    }
+    hash_key(hash, mask);
+    for (size_t i = 0; i < mask->n_methods; i++) {
+        hash_word(hash, mask->methods[i].schema);
+        hash_word(hash, mask->methods[i].table);
+        hash_word(hash, mask->methods[i].column);
+        cl_sha256_add(hash, mask->methods[i].digest, CL_SHA256_BYTES);
+    }
     cl_sha256_end(hash, digest);
     cl_sha256_free(hash);
     cl_hex(digest, sizeof digest, mask->hash);
@@ -214,6 +243,85 @@ static int compare_columns(const void *a, const void *b)
     return order ? order : strcmp(x->column, y->column);
 }
 
+static bool copy_keeps(struct cl_mask *mask, const struct cl_mask_spec *spec, struct cl_err *err)
+{
+    mask->columns = calloc(spec->n_keep + 1, sizeof *mask->columns);
+    if (!mask->columns) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; i < spec->n_keep; i++) {
+        mask->n_columns++;
+        if (!copy_keep(&mask->columns[i], &spec->keep[i])) {
+            return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        }
+    }
+    qsort(mask->columns, mask->n_columns, sizeof *mask->columns, compare_columns);
+    for (size_t i = 1; i < mask->n_columns; i++) {
+        const struct cl_mask_keep *keep = &mask->columns[i].keep;
+        if (compare_columns(&mask->columns[i - 1], &mask->columns[i]) == 0) {
+            return cl_fail(err, CL_INVALID, "E_KEEP", "column %s.%s.%s is kept twice", keep->schema,
+                           keep->table, keep->column);
+        }
+    }
+    return true;
+}
+
+static bool copy_key(struct cl_mask *mask, const struct cl_mask_spec *spec, struct cl_err *err)
+{
+    mask->mode = spec->mode;
+    if (!spec->key) {
+        return spec->mode != CL_MASK_HASH ||
+               cl_fail(err, CL_INVALID, "E_KEY", "mode 'hash' needs a key");
+    }
+    if (spec->key_bytes < KEY_LEAST_BYTES) {
+        return cl_fail(err, CL_INVALID, "E_KEY", "the key has %zu bytes, less than %d",
+                       spec->key_bytes, KEY_LEAST_BYTES);
+    }
+    mask->key = malloc(spec->key_bytes);
+    if (!mask->key) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    memcpy(mask->key, spec->key, spec->key_bytes);
+    mask->key_bytes = spec->key_bytes;
+    return true;
+}
+
+static int compare_methods(const void *a, const void *b)
+{
+    const struct cl_mask_method *x = a;
+    const struct cl_mask_method *y = b;
+    int order = strcmp(x->schema, y->schema);
+    order = order ? order : strcmp(x->table, y->table);
+    return order ? order : strcmp(x->column, y->column);
+}
+
+static bool copy_methods(struct cl_mask *mask, const struct cl_mask_spec *spec, struct cl_err *err)
+{
+    mask->methods = calloc(spec->n_methods + 1, sizeof *mask->methods);
+    if (!mask->methods) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; i < spec->n_methods; i++) {
+        const struct cl_mask_method_spec *method = &spec->methods[i];
+        mask->n_methods++;
+        mask->methods[i].key = mask->key;
+        mask->methods[i].key_bytes = mask->key_bytes;
+        if (!cl_method_make(&mask->methods[i], method, err)) {
+            cl_err_context(err, "%s.%s.%s", method->schema, method->table, method->column);
+            return method->where && cl_err_context(err, "%s", method->where);
+        }
+    }
+    qsort(mask->methods, mask->n_methods, sizeof *mask->methods, compare_methods);
+    for (size_t i = 1; i < mask->n_methods; i++) {
+        const struct cl_mask_method *method = &mask->methods[i];
+        if (compare_methods(method - 1, method) == 0) {
+            return cl_fail(err, CL_INVALID, "E_METHOD", "%s.%s.%s has two methods", method->schema,
+                           method->table, method->column);
+        }
+    }
+    return true;
+}
+
 struct cl_mask *cl_mask_new(const struct cl_mask_spec *spec, struct cl_err *err)
 {
     struct cl_mask *mask = calloc(1, sizeof *mask);
@@ -222,36 +330,17 @@ struct cl_mask *cl_mask_new(const struct cl_mask_spec *spec, struct cl_err *err)
         return NULL;
     }
     atomic_init(&mask->owners, 1);
-    if (!copy_domains(mask, spec, err)) {
-        goto failed;
+    bool ok = copy_domains(mask, spec, err) && copy_keeps(mask, spec, err) &&
+              copy_key(mask, spec, err) && copy_methods(mask, spec, err) &&
+              (compute_hash(mask) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory"));
+    if (!ok) {
+        cl_mask_free(mask);
+        return NULL;
     }
-    mask->columns = calloc(spec->n_keep + 1, sizeof *mask->columns);
-    for (size_t i = 0; mask->columns && i < spec->n_keep; i++) {
-        mask->n_columns++;
-        if (!copy_keep(&mask->columns[i], &spec->keep[i])) {
-            cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-            goto failed;
-        }
-    }
-    if (mask->columns) {
-        qsort(mask->columns, mask->n_columns, sizeof *mask->columns, compare_columns);
-    }
-    for (size_t i = 1; i < mask->n_columns; i++) {
-        const struct cl_mask_keep *keep = &mask->columns[i].keep;
-        if (compare_columns(&mask->columns[i - 1], &mask->columns[i]) == 0) {
-            cl_fail(err, CL_INVALID, "E_KEEP", "column %s.%s.%s is kept twice", keep->schema,
-                    keep->table, keep->column);
-            goto failed;
-        }
-    }
-    if (!mask->columns || !compute_hash(mask)) {
-        cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-        goto failed;
+    for (size_t i = 0; i < mask->n_methods; i++) {
+        mask->methods[i].owns_script = true;
     }
     return mask;
-failed:
-    cl_mask_free(mask);
-    return NULL;
 }
 
 struct cl_mask *cl_mask_ref(struct cl_mask *mask)
@@ -279,6 +368,14 @@ void cl_mask_free(struct cl_mask *mask)
     for (size_t i = 0; i < mask->n_allow; i++) {
         free(mask->allow[i]);
     }
+    for (size_t i = 0; i < mask->n_methods; i++) {
+        cl_method_fini(&mask->methods[i]);
+    }
+    if (mask->key) {
+        explicit_bzero(mask->key, mask->key_bytes);
+    }
+    free(mask->key);
+    free(mask->methods);
     free(mask->columns);
     free(mask->allow);
     free(mask->sink);
@@ -296,6 +393,36 @@ const struct cl_mask_column *cl_mask_column(const struct cl_mask *mask, const ch
         }
     }
     return NULL;
+}
+
+const struct cl_mask_method *cl_mask_method(const struct cl_mask *mask, const char *schema,
+                                            const char *table, const char *column)
+{
+    for (size_t i = 0; i < mask->n_methods; i++) {
+        const struct cl_mask_method *method = &mask->methods[i];
+        if (strcmp(method->schema, schema) == 0 && strcmp(method->table, table) == 0 &&
+            strcmp(method->column, column) == 0) {
+            return method;
+        }
+    }
+    return NULL;
+}
+
+size_t cl_mask_methods_count(const struct cl_mask *mask)
+{
+    return mask->n_methods;
+}
+
+const struct cl_mask_method *cl_mask_method_at(const struct cl_mask *mask, size_t i)
+{
+    return &mask->methods[i];
+}
+
+bool cl_mask_hides(const struct cl_mask *mask, const char **key, size_t *key_bytes)
+{
+    *key = mask->key;
+    *key_bytes = mask->key_bytes;
+    return mask->mode == CL_MASK_HASH;
 }
 
 const char *cl_mask_rules_hash(const struct cl_mask *mask)
