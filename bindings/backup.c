@@ -8,6 +8,7 @@
 #include "backup/backup.h"
 #include "backup/seal.h"
 #include "backup/tablespaces.h"
+#include "backup_check.h"
 #include "blob.h"
 #include "host/await.h"
 #include "job.h"
@@ -31,6 +32,7 @@ static const struct {
     {"stream", cl_backup_stream, true, true},       {"compare", cl_backup_compare, false, true},
     {"preflight", cl_backup_preflight, true, true}, {"probe", cl_backup_probe, true, false},
     {"forget", cl_backup_forget, false, false},     {"rewrite", cl_backup_rewrite, true, true},
+    {"check", cl_backup_check, true, false},
 };
 
 struct op {
@@ -170,6 +172,9 @@ static int push_summary(lua_State *L, void *arg)
         set_integer(L, "n_differences", s->n_differences);
     } else if (op->run == cl_backup_list) {
         push_listing(L, &s->listing);
+    } else if (op->run == cl_backup_check) {
+        cl_check_push(L, s->check);
+        set_integer(L, "tables", s->tables);
     } else {
         set_integer(L, "tables", s->tables);
     }
@@ -419,7 +424,7 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
     if (!both && !either && verbs[verb].run != cl_backup_probe &&
-        verbs[verb].run != cl_backup_forget) {
+        verbs[verb].run != cl_backup_forget && verbs[verb].run != cl_backup_check) {
         need_string(L, "archive");
     }
     if (verbs[verb].source || (either && !spec->archive)) {

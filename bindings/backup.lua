@@ -157,6 +157,8 @@ local STREAM = set("source", "source_password", "target", "target_password", "ma
 local REWRITE = set("source", "source_password", "target", "target_password", "mask", "tables",
   "exclude_data", "jobs", "progress", "compare")
 local FORGET = set("key")
+local CHECK = set("source", "password", "source_password", "mask", "exclude_data", "tables", "jobs",
+  "progress", table.unpack(PROTECTION))
 local COMPARE = set("source", "source_password", "archive", "key", "target", "target_password",
   "password", "mask", "exclude_data", "jobs", "part_bytes", "leave", "progress",
   table.unpack(PROTECTION))
@@ -328,6 +330,26 @@ end
 function M.probe(options)
   check("probe", options, PROBE)
   run("probe", {}, { source = options.source, source_password = reveal(options.password) })
+end
+
+--- Reads a database through the mask and says what a copy would stumble over: addresses that do not fit
+--- their column once masked ("width"), rows whose keys become equal ("unique"), CHECK constraints of tables
+--- ("check") and domains ("domain") that masked values break, references that no longer lead to their row
+--- ("foreign key"). Findings do not raise. Nothing is written, and no original is in what it returns.
+---@param options {source: string, password: any, mask: userdata, exclude_data: string[]|nil,
+---  tables: string[]|nil, jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
+---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@return table {columns, findings, not_checked, tables, rows, bytes, seconds, warnings}
+function M.check(options)
+  check("check", options, CHECK)
+  if not options.mask then error("backup.check: 'mask' is missing", 2) end
+  local result = run("check", options, {
+    source = options.source,
+    source_password = reveal(options.source_password or options.password),
+    tables = options.tables,
+  })
+  for _, name in ipairs { "columns", "findings", "not_checked" } do json.array(result[name]) end
+  return result
 end
 
 --- The copy called key (its option resume) will not be gone on with: its snapshot is let go. Fine when

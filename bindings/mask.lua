@@ -95,20 +95,24 @@ local PROGRESS_MS = 500 -- between two calls of progress
 local SCAN_FIELDS = { dsn = true, password = true, rules = "userdata", jobs = "number",
   tables = "table", since = "number", progress = "function" }
 
+local function check_fields(verb, spec, fields)
+  for key, value in pairs(spec) do
+    local want = fields[key]
+    if not want or (want ~= true and want ~= type(value)) then
+      error(want and ("%s: '%s' must be a %s"):format(verb, key, want)
+        or ("%s: there is no option '%s'"):format(verb, tostring(key)), 3)
+    end
+  end
+  if not spec.dsn then error(verb .. ": 'dsn' is missing", 3) end
+end
+
 --- Reads every text-like column of a database in one snapshot and counts the addresses that the
 --- rules do not let pass. Leaks do not raise: look at `leaks` and `places`. tables: only these. since: only
 --- rows that this transaction (an id of the cluster, not more than 2^31 old) or a later one wrote.
 ---@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, since=xid, progress=fn}
 ---@return table certificate
 function M.scan(spec)
-  for key, value in pairs(spec) do
-    local want = SCAN_FIELDS[key]
-    if not want or (want ~= true and want ~= type(value)) then
-      error(want and ("scan: '%s' must be a %s"):format(key, want)
-        or ("scan: there is no option '%s'"):format(tostring(key)), 2)
-    end
-  end
-  if not spec.dsn then error("scan: 'dsn' is missing", 2) end
+  check_fields("scan", spec, SCAN_FIELDS)
   local rules = spec.rules or M.rules()
   local job <close> = core.scan(secret.reveal(spec.dsn), spec.password and secret.reveal(spec.password), rules,
     spec.jobs or 2, spec.tables, spec.since)
@@ -123,6 +127,19 @@ function M.scan(spec)
     json.array(list) -- an empty list is [] in the journal and on paper
   end
   return result
+end
+
+local CHECK_FIELDS = { dsn = true, password = true, rules = "userdata", jobs = "number",
+  tables = "table", progress = "function" }
+
+--- What would a masked copy of this database stumble over? See backup.check.
+---@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, progress=fn}
+---@return table {columns, findings, not_checked, tables, rows, bytes, seconds}
+function M.check(spec)
+  check_fields("check", spec, CHECK_FIELDS)
+  local rules = spec.rules or M.rules()
+  return require "backup".check { source = spec.dsn, password = spec.password, jobs = spec.jobs, mask = rules,
+    exclude_data = rules:empty(), tables = spec.tables, progress = spec.progress }
 end
 
 return M

@@ -150,6 +150,31 @@ function backup.rewrite(options) end
 ---@param options backup.streaming
 ---@return backup.summary
 function backup.preflight(options) end
+---@class backup.finding
+---@field kind string "width", "unique", "check", "domain" or "foreign key"
+---@field schema string
+---@field table string
+---@field columns string names with ", " between
+---@field name string|nil of the index or constraint
+---@field count integer rows
+---@field limit integer|nil width: of the column, in characters
+---@field needed integer|nil width: the least that would do
+---@field other string|nil foreign key: the column referred to
+---@field sample string|nil shortened, masked
+
+---@class backup.check
+---@field columns {schema: string, table: string, column: string, changed: integer, shortened: integer, squeezed: integer, unfit: integer, limit: integer|nil, needed: integer|nil}[]
+---@field findings backup.finding[]
+---@field not_checked {kind: string, name: string, reason: string}[]
+---@field tables integer
+---@field rows integer
+---@field bytes integer
+---@field seconds number
+
+---Reads a database through the mask and says what a copy would stumble over. Findings do not raise.
+---@param options {source: string|secret, source_password: string|secret|nil, password: string|secret|nil, mask: mask.rules, exclude_data: string[]|nil, tables: string[]|nil, jobs: integer|nil, progress: nil|fun(p: backup.progress), max_bytes_per_second: integer|nil, max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
+---@return backup.check
+function backup.check(options) end
 ---Raises when the server is too old, or too new for every pg_dump that is installed here.
 ---@param options {source: string|secret, password: string|secret|nil}
 function backup.probe(options) end

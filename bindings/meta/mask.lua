@@ -92,5 +92,9 @@ function mask.find(text, rules) end
 ---@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, since: integer|nil, progress: nil|fun(p: table)}
 ---@return mask.certificate
 function mask.scan(spec) end
+---What would a masked copy of this database stumble over? Findings do not raise.
+---@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, progress: nil|fun(p: table)}
+---@return backup.check
+function mask.check(spec) end
 
 return mask

@@ -54,7 +54,7 @@ struct cl_backup_spec {
     uint8_t *key;    /* CL_BACKUP_KEY_BYTES the archive is encrypted with; NULL: it is not */
     char *to;        /* cat: the file to write, "-" for standard output; decrypt: the new archive */
     char *table;     /* cat: "schema.table" */
-    char **tables;   /* restore, rewrite: n_tables times "schema.table", nothing else; NULL:
+    char **tables;   /* restore, rewrite, check: n_tables times "schema.table", nothing else; NULL:
                         everything */
     size_t n_tables; /* entries of tables */
     int level;       /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
@@ -112,6 +112,8 @@ struct cl_backup_listing {
     size_t n_tables;                 /* entries of tables */
 };
 
+struct cl_check_result;
+
 /* What was done. Zero it before, cl_backup_summary_fini() after. */
 struct cl_backup_summary {
     uint64_t tables;                          /* whose rows were copied, checked or compared */
@@ -135,6 +137,7 @@ struct cl_backup_summary {
     size_t n_differences;                     /* compare: all of them */
     struct cl_backup_difference *compared;    /* every table that has two sides, and was compared */
     size_t n_compared;                        /* entries of compared */
+    struct cl_check_result *check;            /* check: what was found; owned */
 };
 
 void cl_backup_summary_fini(struct cl_backup_summary *summary);
@@ -186,6 +189,11 @@ bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
 /* Is the source's server one that create can read, with a pg_dump here that knows it? Writes
  * nothing. */
 bool cl_backup_probe(struct cl_job *job, const struct cl_backup_spec *spec,
+                     struct cl_backup_summary *summary, struct cl_err *err);
+
+/* Reads the source through the mask: what would a copy stumble over? True also when it would:
+ * summary->check says so, see check.h. */
+bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
                      struct cl_backup_summary *summary, struct cl_err *err);
 
 /* source or archive (whichever is set) against target: same rows once masked? True also when they

@@ -10,6 +10,7 @@
 #include "archive.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "check.h"
 #include "largeobject.h"
 #include "monitor.h"
 
@@ -44,6 +45,7 @@ void cl_backup_summary_fini(struct cl_backup_summary *summary)
         free(summary->listing.tables[i].name);
     }
     free(summary->listing.tables);
+    cl_check_result_free(summary->check);
     memset(summary, 0, sizeof *summary);
 }
 

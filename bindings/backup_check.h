@@ -1,0 +1,12 @@
+/* The result of backup.check as Lua values. */
+#ifndef CL_BINDING_BACKUP_CHECK_H
+#define CL_BINDING_BACKUP_CHECK_H
+
+#include <lua.h>
+
+#include "backup/check.h"
+
+/* Sets columns, findings and not_checked in the table on top of the stack. */
+void cl_check_push(lua_State *L, const struct cl_check_result *result);
+
+#endif
