@@ -8,9 +8,15 @@
 local backup = require "backup"
 local errors = require "errors"
 local mask = require "mask"
+local findings = require "findings"
 
 local function limit(value)
   return value > 0 and value or nil
+end
+
+local function rules(run)
+  local domain = run.params.mask_domain
+  return domain ~= "" and mask.rules { sink_domain = domain } or nil
 end
 
 local P = require("procedure").new {
@@ -31,6 +37,8 @@ local P = require("procedure").new {
       help = "warn when the snapshot holds back more transactions; 0: never" },
     resume = { "string", default = "", help = "a name for this copy: killed, it goes on when run again" },
     mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
+    check = { "boolean", default = true, help = "with mask_domain: read the source through the mask first, and "
+      .. "refuse what the copy would stumble over" },
   },
   summary = function(run)
     local copied, compared = run:result("copy"), run:result("compare")
@@ -41,13 +49,13 @@ local P = require("procedure").new {
     if ctx.params.resume ~= "" then return end -- the target may be half full
     backup.preflight { source = ctx.params.source, target = ctx.params.target,
       max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) }
+    if ctx.params.check and rules(ctx) then
+      findings.refuse("the source", { source = ctx.params.source, mask = rules(ctx), jobs = ctx.params.jobs,
+        max_bytes_per_second = limit(ctx.params.max_bytes_per_second),
+        max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) })
+    end
   end,
 }
-
-local function rules(run)
-  local domain = run.params.mask_domain
-  return domain ~= "" and mask.rules { sink_domain = domain } or nil
-end
 
 local function tablespaces(run)
   local map = {}
