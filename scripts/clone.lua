@@ -19,6 +19,7 @@ local superid = require "platform.superid"
 local tenant = require "platform.tenant"
 local time = require "time"
 local certify = require "certify"
+local checks = require "checks"
 local copy = require "copy"
 local own = require "own"
 local wizard = require "wizard"
@@ -51,10 +52,15 @@ local P = require("procedure").new {
       .. "the test environment is online" },
     keep_image = { "boolean", default = false, help = "golden: copy the image's files and keep it for others" },
     backup = { "boolean", default = false, help = "wait for a backup where the strategy needs none, too" },
+    check = { "boolean", default = true, help = "read the source through the mask first, and refuse what a copy "
+      .. "would stumble over" },
     confirm = { "boolean", default = true, help = "the target may be overwritten" },
   },
   target_key = function(params) return params.target end,
-  preflight = wizard.preflight,
+  preflight = function(ctx)
+    wizard.preflight(ctx)
+    checks.preflight(ctx)
+  end,
   summary = wizard.summary,
 }
 
