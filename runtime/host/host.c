@@ -12,25 +12,6 @@
 
 /* ---------------------------------------------------------------- state */
 
-static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
-{
-    struct cl_host *host = ud;
-    size_t old = ptr ? osize : 0; /* for a new block osize is a type tag, not a size */
-    if (nsize == 0) {
-        free(ptr);
-        host->lua_bytes -= old;
-        return NULL;
-    }
-    if (nsize > old && host->lua_bytes - old + nsize > CL_LUA_BYTES_MAX) {
-        return NULL;
-    }
-    void *moved = realloc(ptr, nsize);
-    if (moved) {
-        host->lua_bytes = host->lua_bytes - old + nsize;
-    }
-    return moved;
-}
-
 static void on_lua_warning(void *ud, const char *text, int to_be_continued)
 {
     (void)ud;
@@ -66,6 +47,7 @@ struct cl_host *cl_host_new(struct cl_err *err)
         return NULL;
     }
     host->ready_end = &host->ready;
+    host->memory.max = CL_LUA_BYTES_MAX;
     int rc = uv_loop_init(&host->loop);
     if (rc != 0) {
         cl_fail(err, CL_TRANSIENT, uv_err_name(rc), "cannot make a loop: %s", uv_strerror(rc));
@@ -73,7 +55,7 @@ struct cl_host *cl_host_new(struct cl_err *err)
         return NULL;
     }
     host->loop_open = true;
-    host->L = lua_newstate(allocate, host);
+    host->L = lua_newstate(cl_lua_allocate, &host->memory);
     if (!host->L) {
         cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory making a Lua state");
         cl_host_free(host);

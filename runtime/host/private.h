@@ -7,14 +7,15 @@
 
 #include "await.h"
 #include "host.h"
+#include "memory.h"
 #include "task.h"
 
 struct cl_host {
-    lua_State *L;            /* the main state; never runs script code itself */
-    uv_loop_t loop;          /* owned */
-    size_t lua_bytes;        /* allocated by Lua now */
-    struct cl_task *current; /* whose coroutine runs, NULL between resumes */
-    struct cl_task *ready;   /* first of the tasks to resume */
+    lua_State *L;                /* the main state; never runs script code itself */
+    uv_loop_t loop;              /* owned */
+    struct cl_lua_memory memory; /* of L */
+    struct cl_task *current;     /* whose coroutine runs, NULL between resumes */
+    struct cl_task *ready;       /* first of the tasks to resume */
     struct cl_task **ready_end;
     int64_t slice_began_ms; /* boot time the current resume started */
     bool loop_open;         /* uv_loop_init succeeded */
