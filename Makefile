@@ -107,12 +107,14 @@ bench: build/.have-build build/.have-bench
 	$(Q)$(MAKE) --no-print-directory VARIANT=release cloner
 	$(Q)tests/bench/bench.sh
 
-# The mask beside memchr over the same bytes (tests/bench/mask_bench.c).
+# The mask beside memchr over the same bytes, and Lua functions of columns (tests/bench/mask*_bench.c).
+MASK_BENCHES := tests/bench/mask_bench tests/bench/mask_script_bench
 bench-mask: build/.have-build
-	$(Q)$(MAKE) --no-print-directory VARIANT=release build/release/tests/bench/mask_bench
+	$(Q)$(MAKE) --no-print-directory VARIANT=release $(MASK_BENCHES:%=build/release/%)
 	$(Q)build/release/tests/bench/mask_bench
+	$(Q)build/release/tests/bench/mask_script_bench
 
-$(BUILD)/tests/bench/mask_bench: %: %.o $(OBJ) $(GEN).o
+$(MASK_BENCHES:%=$(BUILD)/%): %: %.o $(OBJ) $(GEN).o
 	$(Q)$(CC) -o $@ $^ $(LDLIBS_ALL)
 
 clean:
@@ -132,7 +134,7 @@ help:
 	@echo 'make valgrind     the C tests under valgrind'
 	@echo 'make check        linters, formatting, banned functions'
 	@echo 'make bench        time cloner beside pg_dump, pgcopydb and others (SIZES="0.5 2 8" RUNS=3)'
-	@echo 'make bench-mask   time the mask beside memchr'
+	@echo 'make bench-mask   time the mask beside memchr, and its Lua functions'
 	@echo 'make clean        remove what was compiled; distclean: all of build/'
 	@echo
 	@echo 'Missing Debian packages are installed first: .ci/packages --list build demo test check bench'

@@ -159,6 +159,7 @@ static int l_rules(lua_State *L)
     if (!rules->mask) {
         return cl_raise(L, &err);
     }
+    cl_mask_methods_taken(spec.methods, spec.n_methods);
     lua_settop(L, 2);
     return 1;
 }
@@ -262,6 +263,7 @@ static int l_apply(lua_State *L)
     if (!rules->mask) {
         return cl_raise(L, &err);
     }
+    cl_mask_methods_taken(spec.methods, spec.n_methods);
     const struct cl_mask_method *method = cl_mask_method_at(rules->mask, 0);
     if (strcmp(cl_mask_method_kind(method), "json") == 0) {
         value.type = CL_MASK_JSON;

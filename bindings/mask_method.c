@@ -5,6 +5,10 @@
 
 #include <lauxlib.h>
 
+#include "mask_script.h"
+
+#define MT_SCRIPT "cl.mask.script"
+
 enum { LIST_MAX = 1000 * 1000 };
 
 /* Leaves the string with its owner. */
@@ -62,6 +66,39 @@ static const struct cl_mask_option *pairs(lua_State *L, int idx, const char *nam
     return list;
 }
 
+static int script_release(lua_State *L)
+{
+    struct cl_mask_script *script = luaL_checkudata(L, 1, MT_SCRIPT);
+    if (script->arg) {
+        script->free(script->arg);
+        script->arg = NULL;
+    }
+    return 0;
+}
+
+/* The function of the method at idx; NULL: none. Collected unless a mask takes it. */
+static const struct cl_mask_script *function(lua_State *L, int idx, int anchor,
+                                             const struct cl_mask_method_spec *spec)
+{
+    if (lua_getfield(L, idx, "script") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    struct cl_mask_script *script = lua_newuserdatauv(L, sizeof *script, 0);
+    memset(script, 0, sizeof *script);
+    if (luaL_newmetatable(L, MT_SCRIPT)) {
+        lua_pushcfunction(L, script_release);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    lua_pushfstring(L, "%s.%s", spec->schema, spec->table);
+    cl_mask_script_new(L, -3, lua_tostring(L, -1), spec->column, script);
+    lua_pop(L, 1);
+    lua_rawseti(L, anchor, (lua_Integer)lua_rawlen(L, anchor) + 1);
+    lua_pop(L, 1);
+    return script;
+}
+
 /* The same for methods, which stand at the top of the stack. */
 static const struct cl_mask_method_spec *methods(lua_State *L, int anchor, bool inner, size_t *n)
 {
@@ -84,6 +121,7 @@ static const struct cl_mask_method_spec *methods(lua_State *L, int anchor, bool 
         spec->options = pairs(L, at, "options", anchor, &spec->n_options);
         spec->entries = pairs(L, at, "entries", anchor, &spec->n_entries);
         if (!inner) {
+            spec->script = function(L, at, anchor, spec);
             lua_getfield(L, at, "parts");
             spec->parts = methods(L, anchor, true, &spec->n_parts);
             lua_pop(L, 1);
@@ -101,4 +139,13 @@ const struct cl_mask_method_spec *cl_mask_push_methods(lua_State *L, int idx, si
     const struct cl_mask_method_spec *list = methods(L, anchor, false, n);
     lua_pop(L, 1);
     return list;
+}
+
+void cl_mask_methods_taken(const struct cl_mask_method_spec *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].script) {
+            ((struct cl_mask_script *)list[i].script)->arg = NULL; /* our own, from function() */
+        }
+    }
 }

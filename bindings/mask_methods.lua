@@ -100,6 +100,15 @@ function constructors.dictionary(spec)
   return describe("dictionary", options, { entries = to_pairs(spec.map, "dictionary") })
 end
 
+--- What the function makes of each value, in the workers of a copy: a string or a number, nil for NULL. It
+--- sees the pure part of the sandbox, and keeps nothing (bindings/README.md).
+---@param fn fun(value: string, context: {table: string, column: string}): string|number|nil
+---@return table method
+function constructors.lua(fn)
+  if type(fn) ~= "function" then refuse("mask.lua needs a function") end
+  return describe("script", nil, { script = fn })
+end
+
 local function check(method, name)
   if type(method) ~= "table" or type(method.kind) ~= "string" then
     refuse("%s: not a method (mask.hash {…} and the like make them)", name)

@@ -88,6 +88,11 @@ function mask.apply(method, value, key) end
 ---@param rules mask.rules|string|nil
 ---@return string[]
 function mask.find(text, rules) end
+---A function makes the values of a column, in the workers of a copy: a string or a number, nil for NULL.
+---It keeps nothing from value to value; bindings/README.md says what it has and what goes along.
+---@param fn fun(value: string, context: {table: string, column: string}): string|number|nil
+---@return table method
+function mask.lua(fn) end
 ---Counts the addresses the rules do not let pass. Leaks do not raise.
 ---@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, since: integer|nil, progress: nil|fun(p: table)}
 ---@return mask.certificate

@@ -1,5 +1,6 @@
 -- Runs one verb of backup for the tests beside it and prints what came of it as JSON:
 --   cloner verb.lua verb=stream source=DSN target=DSN [mask_domain=D] [exclude=a.b,c.d] [tables=a.b] [resume=KEY] …
+-- rules=NAME case=WORD takes the rules that rules/NAME.lua makes of the word.
 -- key_file=/path encrypts or opens an archive; account_key=K endpoint=URL go with azblob:// URLs.
 -- cancel=start gives up at the first sign of life, cancel=rows once rows are moving. watch=yes prints
 -- every progress, too, each on a line of its own before the last.
@@ -45,6 +46,7 @@ for _, name in ipairs { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin
   if args[name] then options[name] = math.tointeger(tonumber(args[name])) end
 end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
+if args.rules then options.mask = require("rules." .. args.rules)(args.case) end
 if args.exclude then
   options.exclude_data = {}
   for name in args.exclude:gmatch("[^,]+") do table.insert(options.exclude_data, name) end
