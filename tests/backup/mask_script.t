@@ -17,6 +17,10 @@ INSERT INTO crm.person SELECT i, 'name ' || i, (ARRAY['Ærlig', '李小龙', '�
   FROM generate_series(1, 3000) i;
 INSERT INTO crm.person (id, wide) SELECT 10000, string_agg(md5(i::text), '') FROM generate_series(1, 32768) i;
 CREATE TABLE crm.untouched AS SELECT i, 'u' || i || '@corp.example' AS mail FROM generate_series(1, 100) i;
+CREATE TABLE crm.other (id int, age int, born date, doc jsonb, tags text[]) PARTITION BY RANGE (id);
+CREATE TABLE crm.other_low PARTITION OF crm.other FOR VALUES FROM (0) TO (50);
+CREATE TABLE crm.other_high PARTITION OF crm.other DEFAULT;
+INSERT INTO crm.other SELECT i, i, date '2000-01-01' + i * 37, '{"a": 1}', ARRAY['a, b', 'c'] FROM generate_series(1, 99) i;
 SQL
 
 # What rules/script.lua says, said in SQL.
@@ -25,14 +29,18 @@ expected="SELECT id, (ARRAY['Kari', 'Ola', 'Liv', 'Per', 'Åse'])[length(first) 
     CASE WHEN note <> 'secret' THEN note || '!' END, reverse(wide) FROM crm.person WHERE id < 10000 ORDER BY id"
 rows="SELECT * FROM crm.person WHERE id < 10000 ORDER BY id"
 as_expected() { diff <(sql "$source_dsn" -c "$expected") <(sql "$1" -c "$rows"); }
+other="SELECT id, age / 10 * 10, date_trunc('year', born)::date,
+    '{\"by\": \"x_corp.example@sink.test\", \"chars\": 8}'::jsonb, '{\"A, B\",C}'::text[] FROM crm.other ORDER BY id"
+others() { diff <(sql "$source_dsn" -c "$other") <(sql "$1" -c "SELECT * FROM crm.other ORDER BY id"); }
 wide() { test "$(sql "$1" -c 'SELECT md5(reverse(wide)) FROM crm.person WHERE id = 10000')" = "$wide_md5"; }
 wide_md5=$(sql "$source_dsn" -c 'SELECT md5(wide) FROM crm.person WHERE id = 10000')
 
 for jobs in 1 4; do
     dsn=$(fresh_on "$target_admin" "mask_script_$jobs")
     said=$(verb stream source="$source_dsn" target="$dsn" jobs="$jobs" part_bytes=16384 compare=yes rules=script case=good)
-    ok "streamed and proved: $jobs jobs" says '"rows":3101' "$said"
+    ok "streamed and proved: $jobs jobs" says '"rows":3200' "$said"
     ok "values are what the functions made: $jobs jobs" as_expected "$dsn"
+    ok "other types, partitions: $jobs jobs" others "$dsn"
     ok "a value of a megabyte: $jobs jobs" wide "$dsn"
     said=$(verb compare source="$source_dsn" target="$dsn" rules=script case=good)
     ok "compare agrees: $jobs jobs" says '"equal":true' "$said"
@@ -42,7 +50,7 @@ ok "one worker and four make the same" diff <(sql "$one" -c "$rows") <(sql "$dsn
 said=$(verb create source="$source_dsn" to="$tmp/archive" jobs=2)
 dsn=$(fresh_on "$target_admin" mask_script_archive)
 said=$(verb restore archive="$tmp/archive" target="$dsn" jobs=4 compare=yes rules=script case=good)
-ok "restored and proved" says '"rows":3101' "$said"
+ok "restored and proved" says '"rows":3200' "$said"
 ok "the archive's values, too" as_expected "$dsn"
 
 # Whatever fails names the column and the line, and leaves no copy behind that looks whole.

@@ -19,6 +19,10 @@ cases.good = {
     return value .. suffix
   end),
   ["crm.person.wide"] = mask.lua(function(value) return value:reverse() end),
+  ["crm.other.age"] = mask.lua(function(value) return value // 10 * 10 end),
+  ["crm.other.born"] = mask.lua(function(value) return value:sub(1, 4) .. "-01-01" end),
+  ["crm.other.doc"] = mask.lua(function(value) return ('{"chars": %d, "by": "x@corp.example"}'):format(#value) end),
+  ["crm.other.tags"] = mask.lua(function(value) return value:upper() end),
 }
 
 cases.fails = {
