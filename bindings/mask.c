@@ -319,8 +319,15 @@ int luaopen_cl_mask(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"hash", l_hash}, {"empty", l_empty}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"rules", l_rules}, {"describe", l_describe},       {"email", l_email}, {"apply", l_apply},
-        {"find", l_find},   {"scan", cl_mask_scan_binding}, {NULL, NULL}};
+        {"rules", l_rules},
+        {"describe", l_describe},
+        {"email", l_email},
+        {"apply", l_apply},
+        {"find", l_find},
+        {"scan", cl_mask_scan_binding},
+        {"columns_sql", cl_mask_columns_sql_binding},
+        {NULL, NULL},
+    };
     luaL_newlib(L, functions);
     if (luaL_newmetatable(L, MT_RULES)) {
         lua_pushcfunction(L, release);

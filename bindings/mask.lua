@@ -1,5 +1,6 @@
 -- mask: e-mail addresses replaced in text, and a finished database proved free of them.
 local core = ...
+local db = require "db"
 local errors = require "errors"
 local json = require "json"
 local methods = require "mask_methods"
@@ -88,6 +89,14 @@ end
 function M.apply(method, value, key)
   if value == nil then return nil end
   return core.apply(methods.alone(method), tostring(value), key and secret.reveal(key))
+end
+
+--- The columns that can hold text, as scan() sees them.
+---@param conn any to the database
+---@param tables string[]|nil "schema.table": only these
+---@return table[] {schema, table, column, type, bytes = of its table, kind = "text", "opaque" (not read) or "foreign"}
+function M.columns(conn, tables)
+  return conn:query(core.columns_sql(), tables and db.array(tables))
 end
 
 local PROGRESS_MS = 500 -- between two calls of progress

@@ -7,6 +7,7 @@
 
 #include "backup/scan.h"
 #include "base/clock.h"
+#include "base/embed.h"
 #include "host/await.h"
 #include "job.h"
 #include "mask.h"
@@ -149,4 +150,11 @@ int cl_mask_scan_binding(lua_State *L)
     handle->free_arg = cl_scan_free;
     handle->push_result = push_result;
     return cl_job_begin(L);
+}
+
+int cl_mask_columns_sql_binding(lua_State *L)
+{
+    const struct cl_embedded *sql = cl_embedded("runtime/backup/scan_columns.sql");
+    lua_pushlstring(L, sql->data, sql->len);
+    return 1;
 }

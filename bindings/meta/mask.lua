@@ -102,4 +102,10 @@ function mask.scan(spec) end
 ---@return backup.check
 function mask.check(spec) end
 
+---The columns that can hold text, the largest tables first, as scan() sees them.
+---@param conn db.connection
+---@param tables string[]|nil only these
+---@return {schema: string, table: string, column: string, type: string, bytes: integer, kind: "text"|"opaque"|"foreign", carrier: "text"|"json"}[]
+function mask.columns(conn, tables) end
+
 return mask

@@ -29,12 +29,12 @@ kinds (oid, reads) AS (
       JOIN parts p ON p.part = k.oid
 ),
 known AS (SELECT oid, bool_or(reads) AS reads FROM kinds GROUP BY oid)
-SELECT n.nspname, c.relname, a.attname,
-       CASE WHEN c.relkind = 'f' THEN 'foreign' WHEN k.reads THEN 'text' ELSE 'opaque' END,
+SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
+       CASE WHEN c.relkind = 'f' THEN 'foreign' WHEN k.reads THEN 'text' ELSE 'opaque' END AS kind,
        CASE WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype)
-              OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json' ELSE 'text' END,
-       pg_catalog.format_type(a.atttypid, NULL),
-       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END
+              OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json' ELSE 'text' END AS carrier,
+       pg_catalog.format_type(a.atttypid, NULL) AS type,
+       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -111,6 +111,22 @@ local function count_in(certificate, name)
   return count
 end
 
+t.test("columns lists what can hold text", function()
+  local base <close> = fresh("CREATE TABLE a (id int, t text, j jsonb, b bytea, v varchar(9)); CREATE TABLE b (t text)")
+  local conn <close> = db.connect { dsn = base.dsn }
+  local function list(tables)
+    local lines = {}
+    for i, c in ipairs(mask.columns(conn, tables)) do
+      lines[i] = ("%s.%s.%s %s %s"):format(c.schema, c.table, c.column, c.type, c.kind)
+    end
+    table.sort(lines)
+    return lines
+  end
+  t.eq(list { "public.a" }, { "public.a.b bytea opaque", "public.a.j jsonb text", "public.a.t text text",
+    "public.a.v character varying text" })
+  t.eq(#list(), 5)
+end)
+
 t.test("a scan finds every kind of text, and says what it did not read", function()
   local leaky <close> = fresh(LEAKY)
   local c = mask.scan { dsn = leaky.dsn, jobs = 3 }
