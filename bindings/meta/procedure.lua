@@ -15,6 +15,7 @@
 ---@field touches string|string[]|nil
 ---@field rows integer|nil
 ---@field bytes integer|nil
+---@field details string[]|nil lines printed below the step
 ---@field warnings string[]|nil
 
 ---@class procedure.step
@@ -146,5 +147,11 @@ local procedure = {}
 ---@param definition procedure.definition
 ---@return procedure
 function procedure.new(definition) end
+
+---Where a call stands, for messages about it. level as for error(): 2 is the caller's caller.
+---@param level integer
+---@return string file
+---@return integer line
+function procedure.place(level) end
 
 return procedure

@@ -32,12 +32,14 @@ M.DEFAULTS = {
   cap_ms = 60 * 1000,
 }
 
---- "scripts/clone.lua:12" of the caller `level` frames up.
-local function place(level)
+--- Where a call stands: "scripts/clone.lua", 12. level as for error().
+---@return string file, integer line
+function M.place(level)
   local info = debug.getinfo(level + 1, "Sl")
   if not info then return "?", 0 end
   return info.short_src, info.currentline
 end
+local place = M.place
 
 local function check_fields(what, t, allowed, level)
   for k, v in pairs(t) do

@@ -166,21 +166,25 @@ function M.new(bundle)
     return chunk
   end
 
-  function self.require(name)
+  --- The file "./x" stands for, a path from the scripts' folder, even where the runtime has a module x.
+  --- otherwise: what to give when the scripts have no such file, instead of an error.
+  function self.require(name, otherwise)
     if type(name) ~= "string" then error("require needs a module's name", 2) end
-    if host.is_public(name) then return public_module(name) end
-    if loaded[name] ~= nil then return loaded[name] end
-    local path = name:gsub("%.", "/") .. ".lua"
+    local own = name:match("^%./(.+)$")
+    if not own and host.is_public(name) then return public_module(name) end
+    local path = (own or name:gsub("%.", "/")) .. ".lua"
+    if loaded[path] ~= nil then return loaded[path] end
     if not bundle.modules[path] then
+      if otherwise ~= nil then return otherwise end
       error(("there is no module '%s': neither the runtime nor '%s/%s'")
         :format(name, bundle.folder, path), 2)
     end
-    if loading[name] then error(("module '%s' requires itself"):format(name), 2) end
-    loading[name] = true
+    if loading[path] then error(("module '%s' requires itself"):format(name), 2) end
+    loading[path] = true
     local value = self.load(path)(name)
-    loading[name] = nil
+    loading[path] = nil
     if value == nil then value = true end
-    loaded[name] = value
+    loaded[path] = value
     return value
   end
 

@@ -176,8 +176,8 @@ local function plan_step(step, ctx)
   if step.plan and not step.skipped then
     local ok, found = pcall(step.plan, ctx)
     if ok and type(found) == "table" then
-      item.touches, item.rows, item.bytes, item.warnings = found.touches, found.rows, found.bytes,
-        found.warnings
+      item.touches, item.rows, item.bytes, item.details, item.warnings = found.touches, found.rows,
+        found.bytes, found.details, found.warnings
     elseif not ok then
       item.warnings = { "cannot be planned: " .. errors.from(found).message }
     end
@@ -207,6 +207,7 @@ M.plan = function(args) return engine().verb(function()
   for i, step in ipairs(loaded.steps) do items[i] = plan_step(step, ctx) end
   if args.json then
     for _, item in ipairs(items) do
+      item.details = item.details and json.array(item.details)
       item.warnings = item.warnings and json.array(item.warnings)
     end
     out(json.encode { procedure = loaded.procedure.name, title = program.title(loaded),
@@ -225,6 +226,7 @@ M.plan = function(args) return engine().verb(function()
         out(("       about %s%s"):format(item.rows and text.count(item.rows) .. " rows " or "",
           item.bytes and text.bytes(item.bytes) or ""))
       end
+      for _, detail in ipairs(item.details or {}) do out("         " .. tostring(detail)) end
       for _, warning in ipairs(item.warnings or {}) do out("       warning: " .. tostring(warning)) end
     end
     out("Nothing was changed.")

@@ -29,6 +29,13 @@ t.test("steps keep their order and know their file", function()
   t.eq(P.steps[2].retry.attempts, 2)
 end)
 
+t.test("place says where a call stands", function()
+  local function entry() return { procedure.place(2) } end
+  local here, there = { procedure.place(1) }, entry()
+  t.like(here[1], "procedure_test%.lua$")
+  t.eq(there, here)
+end)
+
 t.test("before, after, replace and skip change the list", function()
   local P = make()
   P:before("one", { "zero", run = noop })

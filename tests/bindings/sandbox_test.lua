@@ -50,6 +50,13 @@ t.test("require finds the runtime's public modules only", function()
   t.raises(function() require "no.such" end, { match = "no/such%.lua" })
 end)
 
+t.test("require by path finds the scripts' own, a module of the runtime or not", function()
+  t.ok(require "./tap" == t)
+  t.raises(function() require "./mask" end, { match = "no module './mask'" })
+  t.eq(require("./no/such", false), false)
+  t.ok(require("tap", false) == t)
+end)
+
 t.test("tables that are no error objects become some", function()
   local e = t.raises(function() error { class = "conflict", code = "E_X", message = "taken", more = 1 } end)
   t.ok(errors.is(e, "conflict"))
