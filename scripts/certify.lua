@@ -198,17 +198,18 @@ end
 
 --- May a certificate speak for this database under these rules? The database is the one that was
 --- scanned, or made from its files; what might pass then may pass now.
----@param base table {certificate, oid = of what was scanned, new_oid = what became of it}
+---@param base table {certificate, oid = of what was scanned, new_oid = what became of it,
+---  stricter = nil or the hash of rules that let pass no more than these}
 local function speaks(base, identity, rules)
   local full = base.certificate
   if base.new_oid ~= identity.database_oid or tostring(full.database.oid) ~= tostring(base.oid)
     or tostring(full.database.system_identifier) ~= tostring(identity.system_identifier) then
     return false, "the certificate is another database's"
   end
-  local same = full.rules.hash == rules:hash()
-  local stricter = full.rules.sink_domain == rules:describe().sink_domain and #full.rules.allow == 0
-    and #full.rules.keep == 0
-  if full.leaks ~= 0 or not (same or stricter) then return false, "it was scanned by other rules" end
+  local hash = full.rules.hash
+  if full.leaks ~= 0 or hash ~= rules:hash() and hash ~= base.stricter then
+    return false, "it was scanned by other rules"
+  end
   return true
 end
 

@@ -13,10 +13,9 @@ function M.preflight(ctx)
   local config, params = ctx.config, ctx.params
   local source = registry.customer(config, params.source)
   local dsn, password = tenant.dsn(config, source.cluster, source.database_name)
-  local hosted = params.target:lower() .. "." .. config.mail_domain_hosted
+  local rules = copy.policy(config, params, wizard.users(config, params)).rules
   findings.refuse(source.ctx, tenant.spare(config, source.cluster, { source = dsn, password = password,
-    mask = copy.rules(params.mail_domain, hosted, wizard.users(config, params)),
-    exclude_data = copy.NEVER_COPIED }))
+    mask = rules, exclude_data = rules:empty() }))
 end
 
 return M

@@ -81,17 +81,9 @@ local function database_names(run, target)
     previous = tenant.beside(live, "prev") .. id }
 end
 
---- The address every test mail arrives at.
-local function test_mailbox(run)
-  local domain = run.params.target:lower() .. "." .. run.config.mail_domain_hosted
-  return "test@" .. domain, domain
-end
-
---- Which addresses may be in the target: masked ones, the test mailbox, and the sign-in names of
---- the chosen users in the one column they are used from.
+--- The mask's rules for the copy: mask.lua says them.
 local function mask_rules(run)
-  local _, hosted = test_mailbox(run)
-  return copy.rules(run.params.mail_domain, hosted, run:result("wait_backup").users)
+  return copy.policy(run.config, run.params, run:result("wait_backup").users).rules
 end
 
 local function progress(run, unit)
@@ -124,9 +116,8 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
     local began_ms = run:once("began_ms", function() return time.now() end)
     local users = run:once("users", function() return wizard.users(run.config, run.params) end)
     local _, target = tenants(run)
-    local _, hosted = test_mailbox(run)
     local made = copy.prepare(run, { target = target, name = database_names(run, target).new, users = users,
-      rules = copy.rules(run.params.mail_domain, hosted, users), progress = progress(run, "bytes") })
+      policy = copy.policy(run.config, run.params, users), progress = progress(run, "bytes") })
     made.users, made.began_ms = users, began_ms
     return made
   end,
@@ -278,7 +269,8 @@ end
 
 --- Everything in the tenant's schema belongs to its application role; the query role may read
 --- what holds no secrets.
-local function hand_over(conn, roles)
+---@param secret_tables string[]
+local function hand_over(conn, roles, secret_tables)
   local app, query = db.ident(roles.app), db.ident(roles.query)
   for _, row in ipairs(conn:query([[
     SELECT format('ALTER %s %s OWNER TO ', CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW'
@@ -294,7 +286,7 @@ local function hand_over(conn, roles)
   conn:exec("ALTER SCHEMA crm7 OWNER TO " .. app)
   conn:exec("GRANT USAGE ON SCHEMA crm7 TO " .. query)
   conn:exec("GRANT SELECT ON ALL TABLES IN SCHEMA crm7 TO " .. query)
-  for _, name in ipairs(copy.NEVER_COPIED) do
+  for _, name in ipairs(secret_tables) do
     local schema, relation = name:match("^(.-)%.(.*)$")
     conn:exec(("REVOKE ALL ON %s FROM %s"):format(db.ident(schema, relation), query))
   end
@@ -312,7 +304,7 @@ P:step { "create_login", title = "Create SQL login",
       set_role(admin, name, tenant.scram_verifier(password))
     end
     local conn <close> = tenant.open(run.config, target)
-    conn:transaction(function() hand_over(conn, roles) end)
+    conn:transaction(function() hand_over(conn, roles, mask_rules(run):empty()) end)
     admin:exec(("ALTER DATABASE %s OWNER TO %s"):format(db.ident(target.database_name), db.ident(roles.app)))
     tenant.revoke_connect(admin, target.database_name)
     return { app = roles.app, query = roles.query }
@@ -463,7 +455,7 @@ P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
 P:step { "provision_mail", title = "Provision mail service",
   run = function(run)
     local _, target = tenants(run)
-    local address, domain = test_mailbox(run)
+    local address, domain = mail.test_mailbox(run.config, run.params.target)
     run:once("before", function() return mail.routes(run.config, target.ctx) end)
     local conn <close> = tenant.open(run.config, target)
     local result = run:transaction(conn, function()

@@ -13,19 +13,14 @@ local time = require "time"
 local archive = require "platform.archive"
 local certify = require "certify"
 local own = require "own"
+local policy = require "policy"
 local template = require "template"
 local images = require "platform.images"
+local mail = require "platform.mail"
 local registry = require "platform.registry"
 local tenant = require "platform.tenant"
 
 local M = {}
-
--- Never copied: personal inboxes, sessions, credentials and unsent mail.
-M.NEVER_COPIED = {
-  "crm7.email_account", "crm7.email_folder", "crm7.email_item", "crm7.email_attachment",
-  "crm7.service_auth", "crm7.credentials", "crm7.login", "crm7.login_customer",
-  "crm7.user_candidate", "crm7.outbox", "crm7.inbox", "crm7.ms_trashbin", "crm7.mail_in_uidl",
-}
 
 -- Running, online maintenance, offline maintenance (an earlier run stopped there).
 M.SOURCE_STATES = { [2] = true, [5] = true, [6] = true }
@@ -92,25 +87,20 @@ end
 
 -- Masks --------------------------------------------------------------------------------------------
 
---- The rules of a copy for one target: which addresses may be in it besides masked ones.
----@param hosted string the domain of its own mailboxes
+--- What mask.lua says of a clone's copy.
 ---@param users table[] those whose sign-in names stay what they are
-function M.rules(mail_domain, hosted, users)
+function M.policy(config, params, users)
   local names = {}
   for i, user in ipairs(users) do names[i] = user.sign_in end
-  return mask.rules { sink_domain = mail_domain, allow = { hosted }, empty = M.NEVER_COPIED,
-    keep = { { table = "crm7.associate", column = "username", values = names,
-      reason = "sign-in names of the users chosen for the test environment" } } }
+  local _, hosted = mail.test_mailbox(config, params.target)
+  return policy.read { mail_domain = params.mail_domain, source = params.source, target = params.target,
+    hosted = hosted, sign_in_names = names }
 end
 
---- The rules of an image: no address but masked ones, so that whoever may have a copy may have this.
-function M.image_rules(mail_domain)
-  return mask.rules { sink_domain = mail_domain, empty = M.NEVER_COPIED }
-end
-
---- What a run that makes such an image claims: one is made at a time.
-function M.image_key(source, cluster, mail_domain)
-  return ("image:%s@%s/%s"):format(source, cluster, mail_domain)
+--- What a run that makes an image claims: one is made at a time.
+---@param target string|nil of an image that is for one test environment alone
+function M.image_key(source, cluster, mail_domain, target)
+  return ("image:%s@%s/%s%s"):format(source, cluster, mail_domain, target and "/" .. target or "")
 end
 
 -- Copying ------------------------------------------------------------------------------------------
@@ -127,7 +117,7 @@ local function stream_into(run, source, cluster_name, name, rules, progress)
   local to, to_password = tenant.dsn(run.config, cluster_name, name)
   return outcome(run, backup.stream(tenant.spare(run.config, source.cluster, { source = from,
     source_password = from_password, target = to, target_password = to_password, mask = rules,
-    exclude_data = M.NEVER_COPIED, leave = M.LEFT_BEHIND, compare = true,
+    exclude_data = rules:empty(), leave = M.LEFT_BEHIND, compare = true,
     resume = run.id, progress = progress })))
 end
 
@@ -153,8 +143,7 @@ function M.give_up(run) backup.forget { key = run.id } end
 local function restore(run, from, cluster_name, name, rules, progress)
   local dsn, password = tenant.dsn(run.config, cluster_name, name)
   return outcome(run, backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = M.NEVER_COPIED,
-    leave = M.LEFT_BEHIND, compare = true, progress = progress })
+    exclude_data = rules:empty(), leave = M.LEFT_BEHIND, compare = true, progress = progress })
 end
 
 -- Step 1: what can be had before the test environment goes offline -----------------------------------
@@ -189,14 +178,15 @@ local function is_usable(run, image, users)
 end
 
 --- An image that is ours to use: one that is there and young enough, or one made now.
-local function wait_image(run, users)
+---@param of table what mask.lua says of it
+local function wait_image(run, users, of)
   local source, target = registry.customer(run.config, run.params.source),
     registry.customer(run.config, run.params.target)
   local domain = run.params.mail_domain
   local image = images.held(run.config, run.id)
   if not image and run.params.image_max_age > 0 then
     image = images.hold_newest(run.config, { ctx = source.ctx, cluster = target.cluster,
-      rules = M.image_rules(domain):hash(), max_age_s = run.params.image_max_age / 1000 }, run.id)
+      rules = policy.hash(of), max_age_s = run.params.image_max_age / 1000 }, run.id)
     if image then
       run:log(("uses image %s, %.0f minutes old"):format(image.database_name, image.age_s / 60))
     end
@@ -205,9 +195,9 @@ local function wait_image(run, users)
     -- One that is taken is on its way into place: by another name, maybe.
     if image and (image.taken_by == run.id or is_usable(run, image, users)) then return image end
     images.release(run.config, run.id)
-    local saga = run:start("image.lua", { source = source.ctx, cluster = target.cluster,
-      mail_domain = domain }, { target_key = M.image_key(source.ctx, target.cluster, domain),
-      idempotency_key = image_attempt(run, n) })
+    local saga = run:start("image.lua", { source = source.ctx, cluster = target.cluster, mail_domain = domain,
+      target = of.context.target }, { idempotency_key = image_attempt(run, n),
+      target_key = M.image_key(source.ctx, target.cluster, domain, of.context.target) })
     images.hold(run.config, saga, run.id)
     run:join(saga, { progress = true })
     image = images.held(run.config, run.id)
@@ -279,8 +269,10 @@ end
 
 --- A copy made from an image, for this target, with a certificate of its own.
 local function golden_copy(run, spec)
-  local began, target, name = time.monotonic(), spec.target, spec.name
-  local source, image = registry.customer(run.config, run.params.source), wait_image(run, spec.users)
+  local began, target, name, rules = time.monotonic(), spec.target, spec.name, spec.policy.rules
+  local of = policy.of_image(run.params.mail_domain, run.params.source, run.params.target)
+  policy.check_image(of, spec.policy)
+  local source, image = registry.customer(run.config, run.params.source), wait_image(run, spec.users, of)
   if run.params.keep_image then images.keep(run.config, image.saga) end
   local admin <close> = tenant.admin(run.config, target.cluster)
   local taken = take_image(run, admin, image, name)
@@ -289,8 +281,9 @@ local function golden_copy(run, spec)
   local conn <close> = tenant.connect(run.config, target.cluster, name)
   local dsn, password = tenant.dsn(run.config, target.cluster, name)
   local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
-    rules = spec.rules, progress = spec.progress, base = { certificate = image.certificate,
-      mark = taken.mark, suspects = taken.suspects, oid = image.database_oid, new_oid = identity.database_oid } }
+    rules = rules, progress = spec.progress, base = { certificate = image.certificate,
+      stricter = of.rules:hash(), mark = taken.mark, suspects = taken.suspects, oid = image.database_oid,
+      new_oid = identity.database_oid } }
   certify.refuse_leaks(found.certificate, name, "are left in")
   if found.full then run:log("the whole copy was scanned: " .. found.full) end
   return { image = { saga = taken.saga, name = taken.name, age_s = taken.age_s, way = taken.way,
@@ -306,7 +299,7 @@ local function raw_name(target, name) return tenant.beside(target.database_name,
 --- A copy made from the source's files: a first one, which the source is held up for no longer than
 --- that takes, and of that another, in which every table with something to mask is filled again.
 local function template_copy(run, spec)
-  local began, target, name = time.monotonic(), spec.target, spec.name
+  local began, target, name, rules = time.monotonic(), spec.target, spec.name, spec.policy.rules
   local source, raw = registry.customer(run.config, run.params.source), raw_name(target, name)
   local admin <close> = tenant.admin(run.config, target.cluster)
   template.copy(admin, source, raw)
@@ -316,18 +309,18 @@ local function template_copy(run, spec)
   do
     local conn <close> = tenant.connect(run.config, target.cluster, name)
     template.leave_behind(conn)
-    tables = template.tables_of(conn, mask.scan { dsn = dsn, password = password, rules = spec.rules,
-      progress = spec.progress }, M.NEVER_COPIED)
+    tables = template.tables_of(conn, mask.scan { dsn = dsn, password = password, rules = rules,
+      progress = spec.progress }, policy.transformed(spec.policy), rules:empty())
   end
   local from, from_password = tenant.dsn(run.config, target.cluster, raw)
   local made = outcome(run, backup.rewrite { source = from, source_password = from_password, target = dsn,
-    target_password = password, mask = spec.rules, tables = tables, exclude_data = M.NEVER_COPIED,
+    target_password = password, mask = rules, tables = tables, exclude_data = rules:empty(),
     compare = true, progress = spec.progress })
   tenant.drop_database(admin, raw)
   made.counts = personalise(run, spec, source)
   local conn <close> = tenant.connect(run.config, target.cluster, name)
   local found = certify.certificate { conn = conn, dsn = dsn, password = password,
-    identity = tenant.identity(admin, name), rules = spec.rules, progress = spec.progress }
+    identity = tenant.identity(admin, name), rules = rules, progress = spec.progress }
   certify.refuse_leaks(found.certificate, name, "are left in")
   made.new_oid, made.certificate, made.mark = tenant.database_oid(admin, name), found.certificate, found.mark
   made.rewritten, made.seconds = tables, (time.monotonic() - began) / 1000
@@ -342,7 +335,7 @@ local function drop_image(run, saga)
 end
 
 --- Gets ready what the strategy needs, while the test environment is online.
----@param spec table {target, name = of the database beside the live one, users = who may sign in, rules,
+---@param spec table {target, name = of the database beside the live one, users = who may sign in, policy,
 ---  progress}
 ---@return table for the step's result
 function M.prepare(run, spec)

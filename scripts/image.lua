@@ -5,12 +5,14 @@
 --
 -- Clones start it, or join the one that is under way, while their test environment is still online;
 -- then they rename the image into place, or copy its files. It holds no address that a test
--- environment may have of its own, so that every one of them may share it.
+-- environment may have of its own, so that every one of them may share it: unless mask.lua, or a file
+-- tenants/CTX.mask.lua, says something of one of them alone. Such an image is for that `target`.
 local backup = require "backup"
 local errors = require "errors"
 local mask = require "mask"
 local certify = require "certify"
 local copy = require "copy"
+local policy = require "policy"
 local images = require "platform.images"
 local registry = require "platform.registry"
 local tenant = require "platform.tenant"
@@ -25,15 +27,26 @@ local P = require("procedure").new {
     source = { "tenant", help = "the tenant to copy; only read" },
     cluster = { "string", help = "where the image is to lie: a name of the configuration's clusters" },
     mail_domain = { "string", default = "mailinator.com", help = "where masked addresses point" },
+    target = { "tenant", optional = true, help = "the test environment it is for; default: any of the source" },
     keep_hours = { "integer", optional = true, min = 1, max = 24 * 365,
       help = "older images are dropped, unless a run still needs them; default: the configuration's" },
   },
-  target_key = function(params) return copy.image_key(params.source, params.cluster, params.mail_domain) end,
+  target_key = function(params)
+    return copy.image_key(params.source, params.cluster, params.mail_domain, params.target)
+  end,
   customise = "source",
   preflight = function(ctx)
-    copy.check_image_space(ctx.config, registry.customer(ctx.config, ctx.params.source), ctx.params.cluster)
+    local source = registry.customer(ctx.config, ctx.params.source)
+    copy.check_image_space(ctx.config, source, ctx.params.cluster)
+    local from <close> = tenant.open(ctx.config, source, true)
+    policy.check(policy.of_image(ctx.params.mail_domain, ctx.params.source, ctx.params.target), from)
   end,
 }
+
+--- What mask.lua says of it.
+local function policy_of(run)
+  return policy.of_image(run.params.mail_domain, run.params.source, run.params.target)
+end
 
 --- The image's name on its cluster: no other run's.
 local function database_name(run, source)
@@ -61,10 +74,10 @@ P:step { "stream", title = "Stream the masked image", timeout = "12h",
   run = function(run)
     local source = registry.customer(run.config, run.params.source)
     local admin <close> = tenant.admin(run.config, run.params.cluster)
-    local name, rules = database_name(run, source), copy.image_rules(run.params.mail_domain)
+    local name, of = database_name(run, source), policy_of(run)
     images.begin(run.config, { saga = run.id, ctx = source.ctx, cluster = run.params.cluster,
-      database_name = name, rules = rules:hash() })
-    local done = copy.stream(run, admin, source, run.params.cluster, name, rules, progress(run, "bytes"))
+      database_name = name, rules = policy.hash(of) })
+    local done = copy.stream(run, admin, source, run.params.cluster, name, of.rules, progress(run, "bytes"))
     done.database, done.identity = name, tenant.identity(admin, name)
     return done
   end,
@@ -86,7 +99,7 @@ P:step { "scan", title = "Scan every column of it", timeout = "12h",
     local mark = certify.mark(conn)
     local dsn, password = tenant.dsn(run.config, cluster, made.database)
     local certificate = mask.scan { dsn = dsn, password = password,
-      rules = copy.image_rules(run.params.mail_domain), progress = progress(run, "bytes") }
+      rules = policy_of(run).rules, progress = progress(run, "bytes") }
     certify.refuse_leaks(certificate, made.database, "are left in")
     return { certificate = certificate, mark = mark }
   end,
@@ -95,7 +108,7 @@ P:step { "scan", title = "Scan every column of it", timeout = "12h",
 P:step { "expire", title = "Drop images that had their time",
   run = function(run)
     local hours = run.params.keep_hours or (run.config.images or {}).keep_hours or KEEP_HOURS
-    local rules, dropped = copy.image_rules(run.params.mail_domain):hash(), {}
+    local rules, dropped = policy.hash(policy_of(run)), {}
     for _, image in ipairs(images.list(run.config, run.params.source)) do
       -- One saga at a time makes images like ours, so that another's half-made one was given up.
       local given_up = image.state == "making" and image.saga ~= run.id

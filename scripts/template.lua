@@ -90,22 +90,26 @@ function M.leave_behind(conn)
   return count
 end
 
---- Of the places a scan has found, the tables that are to be filled again: views follow theirs.
+--- The tables that are to be filled again: of the places a scan has found (views follow theirs), and
+--- others whose columns more is done to.
 ---@param certificate table
+---@param others string[]
 ---@param except string[] tables that are emptied in any case
 ---@return string[]
-function M.tables_of(conn, certificate, except)
+function M.tables_of(conn, certificate, others, except)
   local list, seen = {}, {}
   for _, name in ipairs(except) do seen[name] = true end
-  for _, place in ipairs(certificate.places) do
-    local name = place.schema .. "." .. place.table
+  local function add(schema, relation)
+    local name = schema .. "." .. relation
     if not seen[name] and conn:value([[SELECT c.relkind = 'r' FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2]],
-        place.schema, place.table) then
+        schema, relation) then
       list[#list + 1] = name
     end
     seen[name] = true
   end
+  for _, place in ipairs(certificate.places) do add(place.schema, place.table) end
+  for _, name in ipairs(others) do add(name:match("^([^.]+)%.(.+)$")) end
   return list
 end
 

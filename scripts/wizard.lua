@@ -4,6 +4,7 @@ local backup = require "backup"
 local errors = require "errors"
 local log = require "log"
 local copy = require "copy"
+local policy = require "policy"
 local licence = require "platform.licence"
 local registry = require "platform.registry"
 local superid = require "platform.superid"
@@ -118,6 +119,16 @@ local function check_stores(config, source, target)
   end
 end
 
+--- What mask.lua says must fit the source.
+local function check_policy(config, params, source, strategy)
+  local of = copy.policy(config, params, M.users(config, params))
+  local from <close> = tenant.open(config, source, true)
+  policy.check(of, from)
+  if strategy == "golden" then
+    policy.check_image(policy.of_image(params.mail_domain, params.source, params.target), of)
+  end
+end
+
 --- Raises when the clone must not start; writes nothing.
 function M.preflight(ctx)
   local config, params = ctx.config, ctx.params
@@ -140,8 +151,7 @@ function M.preflight(ctx)
     refuse("E_LICENCE_OWNER", "the licence package of %s is made out to '%s', the copy will belong to '%s'",
       target.ctx, package.company_name, M.owner_name(source))
   end
-  M.users(config, params)
-  copy.choose(config, params)
+  check_policy(config, params, source, copy.choose(config, params).strategy)
   for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
 end
 

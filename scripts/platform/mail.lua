@@ -14,6 +14,13 @@ local function request(config, method, path, more)
   return http.request(options)
 end
 
+--- The address every test mail of an environment arrives at, and its domain.
+---@return string address, string domain
+function M.test_mailbox(config, ctx)
+  local domain = ctx:lower() .. "." .. config.mail_domain_hosted
+  return "test@" .. domain, domain
+end
+
 --- The addresses delivered to this tenant, sorted.
 ---@return string[]
 function M.routes(config, ctx)
