@@ -64,7 +64,7 @@ function M.sink(domain)
   return made
 end
 
---- How an address is replaced: "domain" (the default), or what else mask.rules knows.
+--- How an address is replaced: "domain" (the default), "invalid", "hash".
 ---@param name string
 function M.mode(name)
   local made = entry("mode", { value = name }, 2)

@@ -5,6 +5,7 @@ local errors = require "errors"
 local log = require "log"
 local copy = require "copy"
 local policy = require "policy"
+local preview = require "preview"
 local licence = require "platform.licence"
 local registry = require "platform.registry"
 local superid = require "platform.superid"
@@ -127,6 +128,7 @@ local function check_policy(config, params, source, strategy)
   if strategy == "golden" then
     policy.check_image(policy.of_image(params.mail_domain, params.source, params.target), of)
   end
+  return of
 end
 
 --- Raises when the clone must not start; writes nothing.
@@ -151,16 +153,16 @@ function M.preflight(ctx)
     refuse("E_LICENCE_OWNER", "the licence package of %s is made out to '%s', the copy will belong to '%s'",
       target.ctx, package.company_name, M.owner_name(source))
   end
-  check_policy(config, params, source, copy.choose(config, params).strategy)
-  for _, warning in ipairs(M.mail_warnings(ctx)) do log.warn(warning) end
+  local of = check_policy(config, params, source, copy.choose(config, params).strategy)
+  for _, warning in ipairs(M.mail_warnings(of)) do log.warn(warning) end
 end
 
---- What to know about the domain masked addresses point at.
+--- What to know about the domain that a policy lets masked addresses point at.
 ---@return string[]
-function M.mail_warnings(ctx)
-  if ctx.params.mail_domain:lower() ~= "mailinator.com" then return {} end
-  return { "anyone can read an inbox of mailinator.com: mail_domain=test.invalid, or a domain of your "
-    .. "own, keeps test mail private" }
+function M.mail_warnings(of)
+  if of.rules:describe().sink_domain:lower() ~= "mailinator.com" then return {} end
+  return { 'anyone can read an inbox of mailinator.com: mail_domain=test.invalid, or a domain of your own, keeps '
+    .. 'test mail private, and so does mode "invalid" in mask.lua; with mode "hash" nobody guesses an inbox' }
 end
 
 -- Who may sign in --------------------------------------------------------------------------------
@@ -311,13 +313,16 @@ function M.plan_of_restore(ctx)
   return M.size_of_source(ctx, "writes a database beside the old one")
 end
 
---- What is left for step 9: the same.
+--- What is left for step 9: the same; and what becomes of each column by then.
 function M.plan_of_scan(ctx)
   local way = copy.choose(ctx.config, ctx.params).strategy
   local ahead = way == "golden" or way == "template"
   local plan = ahead and { touches = "reads what was written since step 1 scanned the copy" }
     or M.size_of_source(ctx, "reads the finished copy once")
-  plan.warnings = M.mail_warnings(ctx)
+  local from <close> = tenant.open(ctx.config, registry.customer(ctx.config, ctx.params.source), true)
+  local of = copy.policy(ctx.config, ctx.params, M.users(ctx.config, ctx.params))
+  plan.warnings = M.mail_warnings(of)
+  plan.details = preview.lines(preview.columns(from, of), false)
   return plan
 end
 

@@ -65,9 +65,19 @@ refused "a syntax error" 2 "broken.lua:[0-9]+" "$demo/scripts/broken.lua" source
 # ---- a tenant's own file ---------------------------------------------------------------------------
 
 cp "$demo/scripts/tenants/Cust26760.lua.example" "$demo/scripts/tenants/$target_ctx.lua"
+cat >"$demo/scripts/tenants/$target_ctx.mask.lua" <<'LUA'
+local policy = require "policy"
+return function(c)
+  return { policy.empty { "crm7.eab_entry", reason = c.target .. " does without" } }
+end
+LUA
 cloner plan "$script" source=$source_ctx target=$target_ctx
 is "plan of a tenant with a file of its own" "$code" 0
 like "shows the step added" "$(cat "$out")" "tenants/$target_ctx.lua"
+like "and a table that its own policy leaves empty" "$(cat "$out")" "crm7.eab_entry +empty: $target_ctx does without \(.*$target_ctx.mask.lua:3\)"
+like "and what becomes of a column, by a sample" "$(cat "$out")" \
+    'crm7.email.email_address +swept, [0-9]+ of [0-9]+ in the sample: [^ ]+\*\*\*@[^ ]+\*\*\*[^ ]+ -> [^ ]+\*\*\*@test.invalid'
+is "without an address of production's" "$(grep -cE '@(nordlys|[a-z0-9.-]+\.example)' "$out")" 0
 unchanged "plan"
 clone
 is "the clone with it succeeds" "$code" 0
@@ -77,8 +87,14 @@ is "a step is skipped" "$(in_journal "select state from cloner.step where run_id
 is "the old attachments stay" "$(find "$blobs/test1/attachments/$target_ctx" -type f | wc -l)" 12
 is "a step is replaced" "$(in_target "select string_agg(name, ',') from crm7.schedule where not disabled")" "Hver time"
 is "a step is added" "$(in_target "select eventmess from crm7.systemevent")" "Test environment"
+is "a policy of its own holds" "$(in_target "select count(*) from crm7.eab_entry")" 0
+is "by an image of its own" "$(in_journal "select string_agg(params ->> 'target', ',') from cloner.run where name = 'image'")" $target_ctx
 is "a default is changed" "$(in_target "select count(*) > 0 from crm7.email where email_address like '%@test.invalid'")" t
-rm "$demo/scripts/tenants/$target_ctx.lua"
+rm "$demo/scripts/tenants/$target_ctx.lua" "$demo/scripts/tenants/$target_ctx.mask.lua"
+sed -i 's/"crm7.outbox"/"crm7.outbux"/' "$demo/scripts/mask.lua"
+refused "a policy that names a table which is not there" 3 "mask.lua:[0-9]+: empty crm7.outbux: there is no table" "$script" \
+    source=$source_ctx target=$target_ctx
+sed -i 's/"crm7.outbux"/"crm7.outbox"/' "$demo/scripts/mask.lua"
 platform_reset
 
 # ---- a service that stays down: the run pauses, and goes on -----------------------------------------

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# scripts/mask.lua: what a policy may say, that whatever is wrong in it is told by file, line, table and
+# column, `strict`, and what scripts/mask_plan.lua shows: no address of the source.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 1
+folder=$TEST_TMP/policy.$$
+out=$folder/out err=$folder/err
+tests=0 bad=0
+
+# is WHAT GOT WANTED
+is() {
+    tests=$((tests + 1))
+    if [ "$2" = "$3" ]; then
+        echo "ok $tests - $1"
+    else
+        echo "not ok $tests - $1"
+        printf 'got:    %s\nwanted: %s\n' "$2" "$3" | sed 's/^/#   /'
+        bad=1
+    fi
+}
+
+# has WHAT FILE PATTERN
+has() {
+    tests=$((tests + 1))
+    if grep -qE -- "$3" "$2"; then
+        echo "ok $tests - $1"
+    else
+        echo "not ok $tests - $1"
+        { echo "no line is like: $3" && cat "$2"; } | sed 's/^/#   /'
+        bad=1
+    fi
+}
+
+database=policy_$$
+dsn="$TEST_DSN dbname=$database"
+sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
+# shellcheck disable=SC2317 # called by the trap
+drop() { sql "$TEST_DSN" -c "drop database if exists $database with (force)" 2>/dev/null; }
+trap 'drop; rm -rf "$folder"' EXIT
+
+mkdir -p "$folder"
+cp -r scripts "$folder/scripts"
+rm -rf "$folder/scripts/demo"
+sql "$TEST_DSN" -c "create database $database" || exit 1
+sql "$dsn" <<'SQL'
+create schema crm;
+create table crm.person (id int primary key, name text, mail varchar(80), notes jsonb, photo bytea);
+create table crm.login (id int primary key, who text);
+create table crm.large (id int, words text);
+insert into crm.person values (1, 'Kari Nordmann', 'kari.nordmann@firma.example', '{"cc": "Ola\u0040firma.example"}', ''),
+    (2, 'Ola', 'ola@firma.example', null, null), (3, 'Per', null, '{}', null);
+insert into crm.login values (1, 'kari.nordmann@firma.example');
+insert into crm.large select i, case i % 7 when 0 then 'to siri' || i || '@firma.example' else repeat('x ', 800) end
+    from generate_series(1, 30000) i;
+SQL
+
+# policy [ENTRIES] <LINES: writes a policy whose entries begin in line 4
+policy() {
+    {
+        echo 'local p, mask = require "policy", require "mask"'
+        echo 'local allow, column, empty, keep, key, mode, sink, strict = p.allow, p.column, p.empty, p.keep, p.key, p.mode, p.sink, p.strict'
+        echo 'return function(c) return {'
+        cat
+        echo '} end, allow, column, empty, keep, key, mode, sink, strict, mask'
+    } >"$folder/scripts/${1:-mask}.lua"
+}
+
+plan() {
+    "$CLONER" "$folder/scripts/mask_plan.lua" source="$dsn" "$@" >"$out" 2>"$err"
+    code=$?
+}
+
+# refused WHAT PATTERN <LINES
+refused() {
+    policy
+    plan
+    is "$1: refused" "$code" 1
+    has "$1: says where" "$err" "$2"
+}
+
+# ---- what is wrong, and where ---------------------------------------------------------------------
+
+refused "a table that is not there" 'scripts/mask.lua:5: empty crm.logon: there is no table crm.logon' <<'LUA'
+  sink(c.mail_domain),
+  empty { "crm.login", "crm.logon", reason = "sessions" },
+LUA
+refused "a column that is not there" 'mask.lua:4: keep crm.person.email: there is no column email in crm.person' <<'LUA'
+  keep { "crm.person.email", values = { "a@b.example" }, reason = "why not" },
+LUA
+refused "no reason" 'mask.lua:5: empty crm.login gives no reason' <<'LUA'
+
+  empty { "crm.login" },
+LUA
+refused "nor an empty one" 'mask.lua:4: keep crm.person.mail gives no reason' <<'LUA'
+  keep { "crm.person.mail", values = {}, reason = "" },
+LUA
+refused "no values" 'mask.lua:4: keep crm.person.mail needs values' <<'LUA'
+  keep { "crm.person.mail", reason = "all of them" },
+LUA
+refused "no schema" "mask.lua:4: 'person.mail' is not schema.table.column" <<'LUA'
+  keep { "person.mail", values = { "a@b.example" }, reason = "why not" },
+LUA
+refused "a word it does not know" "mask.lua:4: empty has no 'because'" <<'LUA'
+  empty { "crm.login", because = "sessions" },
+LUA
+refused "what the rules refuse" 'mask.lua:5: allow x@y.example: ' <<'LUA'
+  allow { "firma.example", reason = "ours" },
+  allow { "x@y.example", reason = "not a domain" },
+LUA
+refused "no method" 'mask.lua:4: column crm.person.name needs as' <<'LUA'
+  column { "crm.person.name" },
+LUA
+refused "a method that is not there" 'mask.lua:5: column crm.person.name: .*frist_name' <<'LUA'
+  key "sixteen bytes or more",
+  column { "crm.person.name", as = mask.fake "frist_name" },
+LUA
+refused "a method without its key" 'mask.lua:4: column crm.person.name: .*key' <<'LUA'
+  column { "crm.person.name", as = mask.hash() },
+LUA
+refused "a mode that is not there" "mask.lua:4: mode dmain: there is no mode 'dmain'" <<'LUA'
+  mode "dmain",
+LUA
+refused "no domain for a sink" 'mask.lua:4: sink nodot: ' <<'LUA'
+  sink "nodot",
+LUA
+refused "the same column twice" 'mask.lua:5: keep crm.person.mail: stands at .*mask.lua:4, too' <<'LUA'
+  keep { "crm.person.mail", values = { "a@b.example" }, reason = "why not" },
+  keep { "crm.person.mail", values = { "c@d.example" }, reason = "why not" },
+LUA
+refused "a word of the context that is not there" "mask.lua:4: the context has no 'hostd'" <<'LUA'
+  allow { c.hostd, reason = "a slip" },
+LUA
+refused "no entry" "mask.lua: what it returns must be a list of entries: 'sink' is none" <<'LUA'
+  sink = "test.example",
+LUA
+echo 'return 7' >"$folder/scripts/mask.lua"
+plan
+has "not a policy at all" "$err" 'mask.lua: must return function'
+
+# ---- methods and modes ---------------------------------------------------------------------------
+
+policy <<'LUA'
+  mode "invalid",
+  key "sixteen bytes or more",
+  column { "crm.person.name", as = mask.fake "company" },
+  column { "crm.large.words", as = mask.partial { first = 2 } },
+  column { "crm.large.id", as = mask.noise { percent = 10 } },
+LUA
+plan
+has "a column with a method" "$out" 'crm.person.name +fake \(.*mask.lua:6\), 3 of 3 in the sample: K\*\*\* N\*\*\* -> [^*]+$'
+has "whose result may hold a part of the value" "$out" 'crm.large.words +partial \(.*\), [0-9]+ of 200 in the sample: .*\*\*\*$'
+has "or that holds no text" "$out" 'crm.large.id +noise \(.*mask.lua:8\)'
+has "the others are swept, in the mode's way" "$out" 'crm.login.who +swept, 1 of 1 in the sample: k\*\*\*@f\*\*\*.example -> k\*\*\*@masked.invalid'
+is "and again nothing of the source is shown" "$(cat "$out" "$err" | grep -ciE 'nordmann|siri[0-9]|firma')" 0
+
+# ---- what it says ----------------------------------------------------------------------------------
+
+policy <<'LUA'
+  sink(c.mail_domain),
+  allow { c.hosted, reason = "there is none here" },
+  keep { "crm.person.mail", values = { "ola@firma.example" }, reason = "he tests" },
+  keep { "crm.person.name", values = c.sign_in_names, reason = "nobody" },
+  empty { "crm.login", reason = "sessions" },
+LUA
+plan
+is "a plan" "$code" 0
+has "a column swept" "$out" 'crm.person.mail +swept, 1 of 2 in the sample: k\*\*\*@f\*\*\*\.example -> k\*\*\*@mailinator.com'
+has "with values that stay" "$out" 'crm.person.mail .*1 value\(s\) stay: he tests \(.*mask.lua:6\)'
+has "within JSON" "$out" 'crm.person.notes +swept, 1 of 2 in the sample: O\*\*\*@f'
+has "a column without addresses" "$out" 'crm.person.name +swept, none of 3 in the sample$'
+has "a table that stays empty" "$out" 'crm.login +empty: sessions \(.*mask.lua:8\)'
+has "a sample of a large table" "$out" 'crm.large.words +swept, [0-9]+ of 200 in the sample: s\*\*\*@f'
+is "and no address of the source, nor a part of one" "$(cat "$out" "$err" | grep -ciE 'nordmann|ola@|siri[0-9]|firma')" 0
+plan format=json
+is "nor as JSON" "$code $(cat "$out" "$err" | grep -ciE 'nordmann|siri[0-9]|firma')" "0 0"
+plan table=crm.large
+is "of one table" "$(grep -c '^crm' "$out")" 1
+
+# ---- one target's own ------------------------------------------------------------------------------
+
+mkdir -p "$folder/scripts/tenants"
+policy tenants/Cust7.mask <<'LUA'
+  sink "own.example",
+  empty { "crm.large", reason = "not needed by " .. c.target },
+LUA
+plan target=Cust7
+has "a target's own file adds to it" "$out" 'crm.large +empty: not needed by Cust7 \(.*tenants/Cust7.mask.lua:5\)'
+has "and changes it" "$out" 'k\*\*\*@own.example'
+has "what it does not speak of stays" "$out" 'crm.login +empty: sessions'
+plan target=Cust8
+has "others see none of it" "$out" 'crm.large.words +swept'
+
+# ---- strict -----------------------------------------------------------------------------------------
+
+"$CLONER" "$folder/scripts/mask_columns.lua" source="$dsn" >"$folder/scripts/mask_seen.lua" 2>"$err"
+is "the columns are listed" "$(grep -c '^  "crm' "$folder/scripts/mask_seen.lua")" 6
+has "with a hash" "$folder/scripts/mask_seen.lua" 'sha256 [0-9a-f]{64}$'
+policy <<'LUA'
+  strict(require "mask_seen"),
+  empty { "crm.login", reason = "sessions" },
+LUA
+plan
+is "with all of them seen a plan is made" "$code" 0
+sql "$dsn" -c "alter table crm.person add phone text, add age int" -c "alter table crm.login add token text" \
+    -c "alter table crm.person alter notes type text"
+plan
+is "a column that no rule has seen stops it" "$code" 1
+has "by file and line" "$err" 'mask.lua:4: strict: 2 column\(s\) that no rule has seen'
+is "and they are listed, one a line" "$(grep -E '^  crm' "$err" | tr '\n' ';')" "  crm.person.notes text;  crm.person.phone text;"
+policy <<'LUA'
+  strict(require "mask_seen"),
+  empty { "crm.login", reason = "sessions" },
+  keep { "crm.person.phone", values = { "+47 1" }, reason = "the switchboard" },
+  keep { "crm.person.notes", values = { "-" }, reason = "nothing" },
+LUA
+plan
+is "a rule that names it has seen it" "$code" 0
+
+echo "1..$tests"
+exit $bad
