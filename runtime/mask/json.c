@@ -155,8 +155,8 @@ static bool may_hold(const char *s, size_t n)
     }
     const char *end = s + n;
     for (const char *p = memchr(s, '\\', n); p; p = memchr(p + 1, '\\', (size_t)(end - p) - 1)) {
-        if (end - p >= 4 && memcmp(p, "\\u00", 4) == 0) {
-            return true;
+        if (end - p >= 4 && p[1] == 'u' && (memcmp(p + 2, "00", 2) == 0 || (p[2] | 32) == 'f')) {
+            return true; /* ASCII, or the full-width form of it */
         }
     }
     return false;
