@@ -384,7 +384,11 @@ static bool ends_with_entity(const char *s, size_t at)
             s[start - 1] == '#')) {
         start--;
     }
-    if (start == p || start == 0 || s[start - 1] != '&') {
+    size_t mark = start; /* the byte after the '&', which may be escaped once more */
+    while (mark >= 4 && memcmp(s + mark - 4, "amp;", 4) == 0) {
+        mark -= 4;
+    }
+    if (start == p || mark == 0 || s[mark - 1] != '&') {
         return false;
     }
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
@@ -426,11 +430,15 @@ static bool is_quotable(char c)
 
 bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
 {
+    enum { QUOTE_MAX_BYTES = 16 }; /* of one quote, escaped again and again */
     if (at < 3 || s[at - 1] != '"') {
         return false;
     }
-    char escape = s[at - 2]; /* \" inside an array, "" inside a row */
-    size_t width = escape == '\\' || escape == '"' ? 2 : 1;
+    size_t width = 1; /* \" inside an array, "" inside a row, \\"" inside an array in a row ... */
+    while (width < at && width < QUOTE_MAX_BYTES &&
+           (s[at - width - 1] == '\\' || s[at - width - 1] == '"')) {
+        width++;
+    }
     *close = at - width;
     size_t p = *close;
     while (p > 0 && s[p - 1] != '"') {
@@ -439,7 +447,7 @@ bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
         }
         p--;
     }
-    if (p == *close || p < width || (width == 2 && s[p - 2] != escape)) {
+    if (p == *close || p < width || memcmp(s + p - width, s + *close, width) != 0) {
         return false;
     }
     *open = p;
@@ -448,7 +456,7 @@ bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
     unsigned char last = (unsigned char)s[*close - 1];
     return is_quotable(s[*open]) && (is_quotable((char)last) || may_end_address(last)) &&
            outer < 0x80 && !(cl_mask_class(outer) & CL_IN_LOCAL) &&
-           (width == 2 || (outer != '"' && outer != '\\'));
+           (width > 1 || (outer != '"' && outer != '\\'));
 }
 
 void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out)
