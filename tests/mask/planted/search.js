@@ -14,6 +14,7 @@ const path = require("path");
 
 const WAL_PAGE = 8192, WAL_HEADER = 24, WAL_HEADER_FIRST = 40; // XLogPageHeaderData, XLogLongPageHeaderData
 const BLOCK = 512;
+const LOCAL_MAX = 80; // bytes of a planted local part, however it is encoded within the view at hand
 const DEPTH_MAX = 4; // of encodings within each other
 
 // ---------------------------------------------------------------- views: the same bytes, decoded
@@ -109,8 +110,8 @@ function find(text, found) {
   for (const m of text.matchAll(DOMAIN)) {
     const before = unfold(text.slice(Math.max(0, m.index - 160), m.index));
     const owner = before.match(/planted-(\d{5})(?:(?!planted-)[^])*$/i);
-    // Of a local part that is cut off by the header of a page or a chunk others show the whole.
-    const cut = before.length < 24 || before.slice(-24).includes("\0");
+    // Of a local part that the header of a page or a chunk cuts off there are others, which are whole.
+    const cut = before.length < LOCAL_MAX || before.slice(-LOCAL_MAX).includes("\0");
     if (owner || !cut) found(owner ? owner[1] : "-", before.slice(-60) + m[0]);
   }
 }
