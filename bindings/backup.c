@@ -76,6 +76,7 @@ static void free_op(void *arg)
     }
     free(op->spec.tables);
     cl_mask_free(op->spec.mask);
+    cl_mask_free(op->spec.restored_with);
     cl_backup_summary_fini(&op->summary);
     free(op);
 }
@@ -417,6 +418,15 @@ static void fill_into(lua_State *L, struct cl_backup_spec *spec)
     lua_pop(L, 2);
 }
 
+/* One more owner of the rules in that option; NULL without. */
+static struct cl_mask *take_mask(lua_State *L, const char *name)
+{
+    lua_getfield(L, 2, name);
+    struct cl_mask *mask = cl_mask_opt(L, -1);
+    lua_pop(L, 1);
+    return mask ? cl_mask_ref(mask) : NULL;
+}
+
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
@@ -433,9 +443,8 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     if (verbs[verb].target) {
         spec->target = conninfo(L, "target", "target_password");
     }
-    lua_getfield(L, 2, "mask");
-    struct cl_mask *mask = cl_mask_opt(L, -1);
-    spec->mask = mask ? cl_mask_ref(mask) : NULL;
+    spec->mask = take_mask(L, "mask");
+    spec->restored_with = take_mask(L, "restored_with");
     lua_getfield(L, 2, "jobs");
     lua_Integer jobs = luaL_optinteger(L, -1, CL_BACKUP_JOBS_DEFAULT);
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");

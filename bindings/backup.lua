@@ -48,6 +48,7 @@ local into_tables
 --- Runs one verb to its end; a cancelled wait stops it.
 local function run(verb, options, spec)
   spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
+  spec.restored_with = options.restored_with
   spec.resume, spec.keep_snapshot_s = options.resume, options.keep_snapshot_s
   for _, name in ipairs { "compare", "toast_lz4" } do
     if options[name] ~= nil then spec[name] = options[name] end
@@ -141,7 +142,7 @@ local function set(...)
   return names
 end
 
-local CREATE = set("source", "password", "source_password", "to", "key", "level", "jobs",
+local CREATE = set("source", "password", "source_password", "to", "key", "level", "jobs", "restored_with",
   "part_bytes", "exclude_data", "leave", "resume", "keep_snapshot_s", "progress",
   table.unpack(PROTECTION))
 local PROBE = set("source", "password")
@@ -189,8 +190,10 @@ end
 --- Backs a database up to a place where there is nothing yet. Nothing is masked: an archive is a
 --- backup of the source. Tables in exclude_data ("schema.table") are kept without rows. level: of
 --- zstd, 1 (default) to 19. Of leave only "large_objects" means something here: all else can be left
---- behind when it is restored.
+--- behind when it is restored. restored_with: rules of a mask whose methods restore shall be able to apply
+--- (tables of numbers, dates and the like are then archived as text).
 ---@param options {source: string, password: any, to: any, key: any, level: integer|nil, jobs: integer|nil,
+---  restored_with: userdata|nil,
 ---  exclude_data: string[]|nil, leave: string[]|nil, resume: string|nil,
 ---  keep_snapshot_s: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}

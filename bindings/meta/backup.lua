@@ -58,6 +58,7 @@
 ---@field to backup.place where nothing is yet
 ---@field key string|secret|nil 32 bytes: the archive is encrypted with it
 ---@field level integer|nil of zstd, 1 to 19
+---@field restored_with mask.rules|nil their methods can be applied when it is restored
 ---@field exclude_data string[]|nil
 ---@field leave string[]|nil "large_objects"
 ---@field jobs integer|nil

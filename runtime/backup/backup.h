@@ -59,11 +59,13 @@ struct cl_backup_spec {
     size_t n_tables; /* entries of tables */
     int level;       /* of zstd, 1..CL_BACKUP_LEVEL_MAX; 0: the default */
     char **exclude;  /* n_exclude times "schema.table": the table is made, its rows never read */
-    size_t n_exclude;     /* entries of exclude */
-    struct cl_mask *mask; /* NULL: nothing is masked */
-    int jobs;             /* worker threads, 1..CL_BACKUP_JOBS_MAX */
-    char *resume;         /* name of this copy: a killed one goes on; NULL: it does not */
-    int keep_snapshot_s;  /* how long its snapshot waits for a run to come back */
+    size_t n_exclude;              /* entries of exclude */
+    struct cl_mask *mask;          /* NULL: nothing is masked */
+    struct cl_mask *restored_with; /* create: tables are written so that these rules can be applied
+                                      when they are restored; NULL: any */
+    int jobs;                      /* worker threads, 1..CL_BACKUP_JOBS_MAX */
+    char *resume;                  /* name of this copy: a killed one goes on; NULL: it does not */
+    int keep_snapshot_s;           /* how long its snapshot waits for a run to come back */
     bool compare;         /* restore, stream: read the copy back; fail unless it is what passed */
     bool data_only;       /* restore, stream: into tables that are there, see into.h */
     bool truncate;        /* with data_only: these may have rows, which go first */

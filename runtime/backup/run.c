@@ -151,6 +151,7 @@ bool cl_run_identify(struct cl_run *run, const char *archive, struct cl_err *err
     hash_string(hash, leave);
     hash_string(hash, spec->compare ? "compared" : "");
     hash_string(hash, spec->mask ? cl_mask_rules_hash(spec->mask) : "");
+    hash_string(hash, spec->restored_with ? cl_mask_rules_hash(spec->restored_with) : "");
     for (size_t i = 0; i < 2 * spec->n_tablespaces; i++) {
         hash_string(hash, spec->tablespaces[i]);
     }
@@ -220,12 +221,12 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
                         struct cl_err *err)
 {
     PGconn *conn = keeper->link.conn;
+    const struct cl_mask *mask = run->spec->mask ? run->spec->mask : run->spec->restored_with;
     if (!finished(conn, err) || !cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
-        !cl_catalog_named(catalog, run->spec->mask, err) ||
-        !cl_catalog_mask(catalog, run->spec->mask, err) || !within_reach(catalog, err) ||
-        !cl_keeper_lock(keeper, catalog, err) || !cl_catalog_sequences(catalog, conn, err) ||
-        !cl_catalog_matviews(catalog, conn, err)) {
+        !cl_catalog_named(catalog, mask, err) || !cl_catalog_mask(catalog, mask, err) ||
+        !within_reach(catalog, err) || !cl_keeper_lock(keeper, catalog, err) ||
+        !cl_catalog_sequences(catalog, conn, err) || !cl_catalog_matviews(catalog, conn, err)) {
         return false;
     }
     snprintf(run->summary->snapshot, sizeof run->summary->snapshot, "%s", keeper->snapshot);

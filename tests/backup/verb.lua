@@ -47,6 +47,7 @@ for _, name in ipairs { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin
 end
 if args.mask_domain then options.mask = mask.rules { sink_domain = args.mask_domain } end
 if args.rules then options.mask = require("rules." .. args.rules)(args.case) end
+if args.restored_with then options.restored_with = require("rules." .. args.restored_with)(args.case) end
 if args.exclude then
   options.exclude_data = {}
   for name in args.exclude:gmatch("[^,]+") do table.insert(options.exclude_data, name) end

@@ -56,6 +56,79 @@ t.test("wrong rules name what is wrong", function()
   refused({ keep = { twice, twice } }, "twice")
 end)
 
+-- ---------------------------------------------------------------- methods
+
+local KEY = "0123456789abcdef"
+
+t.test("a method alone, on one value", function()
+  t.eq(mask.apply(mask.redact(), "Bjørn"), "*****")
+  t.eq(mask.apply(mask.redact { length = 2, fill = "x" }, "Bjørn"), "xx")
+  t.eq(mask.apply(mask.constant "a@b.no", "x"), "a_b.no" .. SINK)
+  t.eq(mask.apply(mask.constant { value = 7 }, "x"), "7")
+  t.eq(mask.apply(mask.null(), "x"), nil)
+  t.eq(mask.apply(mask.null(), nil), nil)
+  t.eq(mask.apply(mask.partial { first = 1, last = 2 }, "secret"), "s***et")
+  t.eq(mask.apply(mask.generalise { bucket = 10 }, 37), "30")
+  t.eq(mask.apply(mask.generalise { to = "year" }, "2024-02-29"), "2024-01-01")
+  t.eq(mask.apply(mask.dictionary { map = { [1] = "one" }, default = "many" }, 1), "one")
+  t.eq(mask.apply(mask.dictionary { map = { [1] = "one" }, default = "many" }, "2"), "many")
+  t.eq(mask.apply(mask.json { ["$.a[*]"] = mask.redact { length = 1 }, ["b"] = mask.null() },
+    '{"a":[1,"x"],"b":{"c":true},"d":"e@f.no"}'), '{"a":["*","*"],"b":{"c":null},"d":"e_f.no' .. SINK .. '"}')
+end)
+
+t.test("keyed methods say the same for the same key alone", function()
+  for name, method in pairs { hash = mask.hash(), letters = mask.hash { form = "letters", length = 20 },
+    name = mask.fake "full_name", phone = mask.fake "phone", date = mask.date_shift { days = 20000 },
+    noise = mask.noise { percent = 12.5 } } do
+    local value = name == "date" and "2024-02-29" or name == "noise" and 123456.78 or "22 33 44 55"
+    local one = mask.apply(method, value, KEY)
+    t.eq(mask.apply(method, value, KEY), one, name)
+    t.ok(mask.apply(method, value, KEY:reverse()) ~= one, name)
+    t.ok(one ~= tostring(value), name)
+    t.raises(function() mask.apply(method, value) end, { code = "E_KEY" })
+  end
+  t.eq(#mask.apply(mask.hash(), "x", KEY), 32)
+end)
+
+t.test("modes of the sink", function()
+  t.eq(mask.email("a@b.no", mask.rules { mode = "invalid" }), "a_b.no@masked.invalid")
+  t.eq(mask.email("a@b.no", mask.rules { mode = "invalid", sink_domain = "corp.test" }), "a_b.no@corp.test.invalid")
+  t.eq(mask.email("a@b.no", mask.rules { mode = "invalid", sink_domain = "corp.invalid" }), "a_b.no@corp.invalid")
+  local rules = mask.rules { mode = "hash", key = KEY, sink_domain = "sink.test" }
+  local hidden = mask.email("Ask <john.doe@company.com>.", rules)
+  t.like(hidden, "^Ask <[a-z2-7]+@sink%.test>%.$")
+  t.eq(#hidden, 26 + #"Ask <@sink.test>.")
+  t.eq(mask.email(hidden, rules), hidden)
+  t.ok(mask.email("Ask <john.doe@company.com>.", mask.rules { mode = "hash", key = KEY:reverse(),
+    sink_domain = "sink.test" }) ~= hidden)
+  t.raises(function() mask.rules { mode = "hash" } end, { code = "E_KEY" })
+  t.raises(function() mask.rules { mode = "rot13" } end, { class = "invalid", match = "rot13" })
+end)
+
+t.test("wrong methods name column, line and what is wrong", function()
+  local function refused(columns, match)
+    t.raises(function() mask.rules { key = KEY, columns = columns } end, { class = "invalid", match = match })
+  end
+  refused({ ["a.b.c"] = mask.hash { size = 3 } }, "mask_test%.lua:%d+: a%.b%.c: .*size")
+  refused({ ["a.b.c"] = mask.date_shift {} }, "mask_test%.lua:%d+: a%.b%.c: .*days")
+  refused({ ["a.b"] = mask.null() }, "schema%.table%.column")
+  refused({ ["a.b.c"] = "redact" }, "a%.b%.c: not a method")
+  refused({ ["a.b.c"] = mask.json { ["$..x"] = mask.null() } }, "path")
+  t.raises(function() mask.rules { columns = { ["a.b.c"] = mask.hash() } } end, { code = "E_KEY", match = "a%.b%.c" })
+  t.raises(function() mask.rules { key = "short", columns = {} } end, { code = "E_KEY" })
+  t.raises(function() mask.hash "hex" end, { match = "options" })
+  t.raises(function() mask.constant { value = {} } end, { match = "value" })
+end)
+
+t.test("methods and keys are part of the rules' hash", function()
+  local function hash(columns, key) return mask.rules { key = key or KEY, columns = columns }:hash() end
+  t.eq(hash { ["a.b.c"] = mask.null() }, hash { ["a.b.c"] = mask.null() })
+  t.ok(hash { ["a.b.c"] = mask.null() } ~= hash { ["a.b.d"] = mask.null() })
+  t.ok(hash { ["a.b.c"] = mask.null() } ~= hash {})
+  t.ok(hash({}, KEY) ~= hash({}, KEY:reverse()))
+  t.ok(hash { ["a.b.c"] = mask.hash() } ~= hash { ["a.b.c"] = mask.hash { length = 20 } })
+end)
+
 -- ---------------------------------------------------------------- databases
 
 --- A new database and its connection string; both end with the test.
