@@ -30,7 +30,8 @@ enum {
     R_ROOT_NAME,
     R_BY_ENUM,
     R_BY_TEXT,
-    R_PARTITIONED
+    R_PARTITIONED,
+    R_RANK
 };
 enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
@@ -132,6 +133,7 @@ static bool load(struct cl_catalog *catalog, PGconn *conn, bool whole, struct cl
         table->out_of_reach = *PQgetvalue(r, i, R_REACH) == 't';
         table->foreign_below = *PQgetvalue(r, i, R_FOREIGN) == 't';
         table->partitioned = *PQgetvalue(r, i, R_PARTITIONED) == 't';
+        table->rank = (unsigned)strtoul(PQgetvalue(r, i, R_RANK), NULL, 10);
         table->condition = PQgetisnull(r, i, R_CONDITION) ? NULL : PQgetvalue(r, i, R_CONDITION);
     }
     if (!add_columns(catalog, err)) {

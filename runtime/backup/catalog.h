@@ -26,6 +26,7 @@ struct cl_table {
     const char *condition;      /* extension configuration: "WHERE …" or ""; NULL: an own table */
     const char *before;         /* SQL in the transaction of a part, before its rows; NULL: none */
     const char *after;          /* same, after them */
+    unsigned rank;              /* rows of lower ranks come before its own; 0: in no order */
     bool partitioned;           /* has no rows but its partitions' */
     uint64_t bytes;             /* heap and TOAST, as the server counts */
     uint64_t pages;             /* of the heap */

@@ -157,6 +157,7 @@ static bool fit(struct cl_into *into, size_t i, struct cl_table *source, struct 
     *table = *found;
     table->bytes = source->bytes;
     table->condition = ""; /* its rows are added to what is there */
+    table->rank = into->replica ? 0 : 1;
     for (int row = 0; row < PQntuples(into->triggers); row++) {
         if (oid_at(into->triggers, row, 0) == found->oid) {
             table->before = PQgetvalue(into->triggers, row, 1);
@@ -257,12 +258,12 @@ static bool bind_self(struct cl_into *into, const struct cl_into_key *key, struc
     return true;
 }
 
-/* Ranks of a table, as far as they are known. */
+/* As far as it is known; 0: no rows of the table are to come. */
 static unsigned rank_of(const struct cl_into *into, uint32_t oid)
 {
     for (size_t i = 0; i < into->n_tables; i++) {
         if (!into->tables[i].excluded && into->tables[i].oid == oid) {
-            return into->rank[i] + 1;
+            return into->tables[i].rank;
         }
     }
     return 0;
@@ -272,7 +273,7 @@ static void raise_rank(struct cl_into *into, uint32_t oid, unsigned rank)
 {
     for (size_t i = 0; i < into->n_tables; i++) {
         if (into->tables[i].oid == oid) {
-            into->rank[i] = rank;
+            into->tables[i].rank = rank;
         }
     }
 }
@@ -285,55 +286,21 @@ static bool set_ranks(struct cl_into *into, struct cl_table *sources, struct cl_
         changed = false;
         for (size_t i = 0; i < into->n_keys; i++) {
             const struct cl_into_key *key = &into->keys[i];
-            unsigned least = rank_of(into, key->to);
+            unsigned above = rank_of(into, key->to);
             if (key->from == key->to) {
                 if (round == 0 && !bind_self(into, key, sources, err)) {
                     return false;
                 }
-            } else if (least > 0 && rank_of(into, key->from) - 1 < least) {
+            } else if (above > 0 && rank_of(into, key->from) <= above) {
                 if (round > into->n_tables) {
                     return unordered(key, err);
                 }
-                raise_rank(into, key->from, least);
+                raise_rank(into, key->from, above + 1);
                 changed = true;
             }
         }
     }
     return true;
-}
-
-/* Puts sources and tables in the order of their ranks; those of one rank stay as they are. */
-static bool sort_by_rank(struct cl_into *into, struct cl_table *sources, size_t *order,
-                         struct cl_err *err)
-{
-    size_t n = into->n_tables;
-    struct cl_table *tables = calloc(n + 1, sizeof *tables);
-    struct cl_table *from = calloc(n + 1, sizeof *from);
-    unsigned *rank = calloc(n + 1, sizeof *rank);
-    size_t done = 0;
-    bool ok = (tables && from && rank) || no_memory(err);
-    for (unsigned r = 0; ok && done < n; r++) {
-        for (size_t i = 0; i < n; i++) {
-            if (into->rank[i] == r) {
-                tables[done] = into->tables[i];
-                from[done] = sources[i];
-                rank[done] = r;
-                if (order) {
-                    order[done] = i;
-                }
-                done++;
-            }
-        }
-    }
-    if (ok) {
-        memcpy(into->tables, tables, n * sizeof *tables);
-        memcpy(sources, from, n * sizeof *from);
-        memcpy(into->rank, rank, n * sizeof *rank);
-    }
-    free(tables);
-    free(from);
-    free(rank);
-    return ok;
 }
 
 bool cl_into_allowed(const struct cl_backup_spec *spec, struct cl_err *err)
@@ -346,15 +313,13 @@ bool cl_into_allowed(const struct cl_backup_spec *spec, struct cl_err *err)
 }
 
 bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
-                  struct cl_table *sources, size_t n, bool stored, size_t *order,
-                  struct cl_err *err)
+                  struct cl_table *sources, size_t n, bool stored, struct cl_err *err)
 {
     into->run = run;
     into->conn = target;
     into->n_tables = n;
     into->tables = calloc(n + 1, sizeof *into->tables);
-    into->rank = calloc(n + 1, sizeof *into->rank);
-    if (!into->tables || !into->rank) {
+    if (!into->tables) {
         return no_memory(err);
     }
     const struct cl_mask *mask = run->spec->mask;
@@ -367,13 +332,12 @@ bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
     into->triggers =
         cl_pg_query(target, cl_embedded("runtime/backup/into_triggers.sql")->data, 1, params, err);
     return into->triggers && fit_all(into, sources, stored, err) && read_keys(into, err) &&
-           set_ranks(into, sources, err) && sort_by_rank(into, sources, order, err);
+           set_ranks(into, sources, err);
 }
 
 void cl_into_fini(struct cl_into *into)
 {
     free(into->tables);
-    free(into->rank);
     free(into->columns);
     free(into->keys);
     PQclear(into->key_rows);

@@ -35,7 +35,6 @@ struct cl_into {
     PGconn *conn;              /* the target's, borrowed */
     struct cl_catalog catalog; /* of the target, partitioned tables included */
     struct cl_table *tables;   /* n_tables: of the source's table i, where its rows go; owned */
-    unsigned *rank;            /* of tables[i]: those of lower rank must be in before; owned */
     size_t n_tables;           /* entries of tables */
     struct cl_column *columns; /* theirs, one block */
     struct cl_into_key *keys;  /* n_keys; owned */
@@ -50,17 +49,15 @@ bool cl_into_allowed(const struct cl_backup_spec *spec, struct cl_err *err);
 
 /* Finds the target's tables for n of the source. A source's format becomes text where its types are
  * other ones in the target; stored: it cannot, the rows lie in a file. Class conflict naming what
- * does not fit. The sources are put in the order they are to be loaded in, *order (n entries, may
- * be NULL) says which stood where. */
+ * does not fit. */
 bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
-                  struct cl_table *sources, size_t n, bool stored, size_t *order,
-                  struct cl_err *err);
+                  struct cl_table *sources, size_t n, bool stored, struct cl_err *err);
 
 /* Refuses tables that have rows, unless the spec lets these go first. */
 bool cl_into_check_empty(struct cl_into *into, struct cl_err *err);
 
 /* Empties the tables when the spec says so, else refuses those that have rows; then loads as the
- * model says, with its own tables, rank by rank. */
+ * model says, with its own tables. */
 bool cl_into_load(struct cl_into *into, const struct cl_load *model, struct cl_err *err);
 
 /* Foreign keys, sequences, statistics. */

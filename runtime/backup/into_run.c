@@ -96,28 +96,14 @@ static bool check_objects(struct cl_into *into, struct cl_err *err)
 bool cl_into_load(struct cl_into *into, const struct cl_load *model, struct cl_err *err)
 {
     static const struct cl_after nothing = {0};
-    const struct cl_parts all = *model->parts;
-    struct cl_parts parts = {.part = all.part};
     struct cl_load load = *model;
-    size_t at = 0;
     load.tables = into->tables;
     load.n_tables = into->n_tables;
     load.after = &nothing;
     load.bare = true;
-    load.parts = &parts;
-    bool ok = (load.n_objects == 0 || check_objects(into, err)) &&
-              (into->run->spec->truncate ? empty(into, err) : cl_into_check_empty(into, err));
-    while (ok && (at < all.n || load.n_objects > 0)) {
-        parts.part = all.part + at;
-        parts.n = 0;
-        while (at < all.n && into->rank[all.part[at].table] == into->rank[parts.part->table]) {
-            at++;
-            parts.n++;
-        }
-        ok = cl_load_run(&load, err);
-        load.n_objects = 0;
-    }
-    return ok;
+    return (load.n_objects == 0 || check_objects(into, err)) &&
+           (into->run->spec->truncate ? empty(into, err) : cl_into_check_empty(into, err)) &&
+           cl_load_run(&load, err);
 }
 
 struct checker {

@@ -2,9 +2,10 @@
  * Design notes. Every table goes through the same states: its parts (the first one alone, because
  * it empties the table and freezes its rows under a lock that the others would wait for), then its
  * indexes (any number at once), then its end: constraints take over indexes, statistics are
- * gathered. What can be done now stands in the queues below; a worker takes from them under the
- * mutex, works without it, and says what it has done under it again. Ends and indexes go before
- * parts, so that a table's pages are still in memory.
+ * gathered. Tables of a rank are begun when those of the rank before are in; rank 0 is in no order,
+ * with them or any other. What can be done now stands in the queues below; a worker takes from them
+ * under the mutex, works without it, and says what it has done under it again. Ends and indexes go
+ * before parts, so that a table's pages are still in memory.
  *
  * The mutex guards everything of struct plan but what is fixed when workers start.
  */
@@ -56,6 +57,9 @@ struct plan {
     struct queue parts;              /* further parts of tables that were begun */
     struct queue ready_indexes;      /* in indexes */
     struct queue ready_ends;         /* tables */
+    unsigned rank;                   /* of the tables that were begun last */
+    unsigned last_rank;              /* that there is */
+    size_t rank_left;                /* tables of `rank` that are not in */
     size_t ends_left;                /* tables, and items of large objects, that are not done */
     int busy;                        /* workers at work */
 };
@@ -93,6 +97,28 @@ static void rows_done(struct plan *plan, size_t table)
     }
 }
 
+/* Lets the tables of a rank be begun; how many have rows. */
+static size_t start_rank(struct plan *plan, unsigned rank)
+{
+    const struct cl_load *load = plan->load;
+    size_t n = 0;
+    for (size_t i = 0; i < load->parts->n; i++) {
+        const struct cl_part *part = &load->parts->part[i];
+        if (part->number == 0 && load->tables[part->table].rank == rank) {
+            plan->starts.item[plan->starts.n++] = i;
+            n++;
+        }
+    }
+    return n;
+}
+
+static void next_rank(struct plan *plan)
+{
+    while (plan->rank_left == 0 && plan->rank < plan->last_rank) {
+        plan->rank_left = start_rank(plan, ++plan->rank);
+    }
+}
+
 static void part_done(struct plan *plan, const struct cl_part *part)
 {
     struct state *state = &plan->states[part->table];
@@ -103,6 +129,8 @@ static void part_done(struct plan *plan, const struct cl_part *part)
     }
     if (--state->parts_left == 0) {
         rows_done(plan, part->table);
+        plan->rank_left -= plan->load->tables[part->table].rank > 0;
+        next_rank(plan);
     }
 }
 
@@ -434,7 +462,6 @@ static bool plan_init(struct plan *plan, const struct cl_load *load, struct cl_e
         struct state *state = &plan->states[part->table];
         if (part->number == 0) {
             state->first_part = i;
-            plan->starts.item[plan->starts.n++] = i;
         }
         state->n_parts++;
         state->parts_left++;
@@ -443,7 +470,11 @@ static bool plan_init(struct plan *plan, const struct cl_load *load, struct cl_e
         if (plan->states[i].n_parts == 0) {
             rows_done(plan, i);
         }
+        plan->last_rank =
+            load->tables[i].rank > plan->last_rank ? load->tables[i].rank : plan->last_rank;
     }
+    start_rank(plan, 0);
+    next_rank(plan);
     return true;
 }
 

@@ -118,19 +118,20 @@ static bool list_files(struct cl_parts *parts, size_t *which, const struct cl_ar
     return true;
 }
 
+/* Table i of the manifest is tables[which_table[i]], or tables[i] when that is NULL. */
 static bool list_parts(struct cl_run *run, struct cl_parts *parts, size_t *which,
-                       const struct cl_manifest *manifest, const struct cl_plan *plan,
-                       struct cl_catalog *catalog, struct cl_err *err)
+                       const struct cl_manifest *manifest, struct cl_table *tables,
+                       const size_t *which_table, struct cl_err *err)
 {
     size_t at = manifest->objects.n_files;
     uint64_t total = cl_lo_archived_bytes(run, manifest);
     for (size_t i = 0; i < manifest->n_tables; i++) {
         const struct cl_archived *archived = &manifest->tables[i];
-        struct cl_table *table = &catalog->tables[plan->which[i]];
-        table->bytes = cl_archived_raw_bytes(archived);
-        if (!table->excluded) {
-            total += table->bytes;
-            if (!list_files(parts, which, archived, plan->which[i], at, err)) {
+        size_t index = which_table ? which_table[i] : i;
+        tables[index].bytes = cl_archived_raw_bytes(archived);
+        if (!tables[index].excluded) {
+            total += tables[index].bytes;
+            if (!list_files(parts, which, archived, index, at, err)) {
                 return false;
             }
         }
@@ -165,7 +166,7 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
          (run->pick || cl_catalog_named(catalog, run->spec->mask, err)) &&
          cl_catalog_mask(catalog, run->spec->mask, err) &&
          cl_plan_archived(plan, manifest, catalog, err) &&
-         list_parts(run, &parts, which, manifest, plan, catalog, err);
+         list_parts(run, &parts, which, manifest, catalog->tables, plan->which, err);
     if (ok) {
         struct cl_load load = {.run = run,
                                .tables = catalog->tables,
@@ -232,28 +233,6 @@ static bool pick_tables(struct cl_run *run, struct cl_pick *pick, struct cl_mani
     return true;
 }
 
-/* Parts of the sources, which are the manifest's tables order[0], order[1] … */
-static bool list_sources(struct cl_run *run, struct cl_parts *parts, size_t *which,
-                         const struct cl_manifest *manifest, const struct cl_table *sources,
-                         const size_t *order, struct cl_err *err)
-{
-    uint64_t total = cl_lo_archived_bytes(run, manifest);
-    for (size_t i = 0; i < manifest->n_tables; i++) {
-        const struct cl_archived *archived = &manifest->tables[order[i]];
-        size_t at = manifest->objects.n_files;
-        for (size_t j = 0; j < order[i]; j++) {
-            at += manifest->tables[j].n_files;
-        }
-        total += sources[i].excluded ? 0 : sources[i].bytes;
-        if (!sources[i].excluded && !list_files(parts, which, archived, i, at, err)) {
-            return false;
-        }
-    }
-    atomic_store(&run->progress->total, total);
-    atomic_store(&run->progress->parts_total, parts->n + cl_lo_archived_files(run, manifest));
-    return true;
-}
-
 /* The manifest's tables, but for those whose rows stay in it. */
 static bool list_tables(struct cl_table *sources, const struct cl_run *run,
                         const struct cl_manifest *manifest, struct cl_err *err)
@@ -261,7 +240,6 @@ static bool list_tables(struct cl_table *sources, const struct cl_run *run,
     struct cl_catalog catalog = {.tables = sources, .n_tables = manifest->n_tables};
     for (size_t i = 0; i < manifest->n_tables; i++) {
         sources[i] = manifest->tables[i].table;
-        sources[i].bytes = cl_archived_raw_bytes(&manifest->tables[i]);
     }
     return cl_catalog_exclude(&catalog, run->spec->exclude, run->spec->n_exclude, err);
 }
@@ -273,7 +251,6 @@ static bool load_into(struct cl_run *run, struct cl_archive *archive,
     struct cl_parts parts = {0};
     struct cl_proof proof = {0};
     size_t *which = calloc(manifest->n_files + 1, sizeof *which);
-    size_t *order = calloc(manifest->n_tables + 1, sizeof *order);
     struct cl_table *sources = calloc(manifest->n_tables + 1, sizeof *sources);
     struct feed model = {
         .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
@@ -288,13 +265,12 @@ static bool load_into(struct cl_run *run, struct cl_archive *archive,
                            .n_objects = cl_lo_archived_files(run, manifest),
                            .feed = &feed,
                            .proof = &proof};
-    bool ok = (which && order && sources) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    bool ok = (which && sources) || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     ok = ok && list_tables(sources, run, manifest, err) &&
-         cl_into_plan(into, run, target, sources, manifest->n_tables, true, order, err) &&
-         list_sources(run, &parts, which, manifest, sources, order, err) &&
+         cl_into_plan(into, run, target, sources, manifest->n_tables, true, err) &&
+         list_parts(run, &parts, which, manifest, into->tables, NULL, err) &&
          cl_into_load(into, &load, err);
     free(which);
-    free(order);
     free(sources);
     cl_parts_fini(&parts);
     return ok;

@@ -157,13 +157,13 @@ static bool stream_into(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_catalog catalog = {0};
     struct cl_proof proof = {0};
     struct cl_into into = {0};
-    bool ok = cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
-              cl_run_open_source(&run, &keeper, err) &&
-              cl_target_open(&target, &run, &keeper.identity, err) &&
-              cl_run_read_source(&run, &keeper, &catalog, err) &&
-              cl_into_plan(&into, &run, target.link.conn, catalog.tables, catalog.n_tables, false,
-                           NULL, err) &&
-              load_rows(&run, &keeper, target.link.conn, &catalog, NULL, &into, &proof, true, err);
+    bool ok =
+        cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
+        cl_run_open_source(&run, &keeper, err) &&
+        cl_target_open(&target, &run, &keeper.identity, err) &&
+        cl_run_read_source(&run, &keeper, &catalog, err) &&
+        cl_into_plan(&into, &run, target.link.conn, catalog.tables, catalog.n_tables, false, err) &&
+        load_rows(&run, &keeper, target.link.conn, &catalog, NULL, &into, &proof, true, err);
     cl_run_release(&run);
     cl_keeper_close(&keeper); /* the source is not needed any more */
     ok = ok && cl_into_finish(&into, catalog.sequences, catalog.n_sequences, err);
@@ -231,7 +231,7 @@ bool cl_backup_preflight(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_tools_find(&tools, keeper.identity.number, err) &&
               cl_run_read_source(&run, &keeper, &catalog, err) &&
               (!spec->data_only || (cl_into_plan(&into, &run, target.link.conn, catalog.tables,
-                                                 catalog.n_tables, false, NULL, err) &&
+                                                 catalog.n_tables, false, err) &&
                                     cl_into_check_empty(&into, err)));
     if (ok) {
         cl_guard_first_look(run.guard, FIRST_LOOK_MS); /* can it see what it is to watch? */

@@ -1,6 +1,18 @@
 -- Tables whose rows pg_dump would dump; with $1 also those that have none but their partitions'.
 -- Members of an extension only when it declares them as configuration; `condition` then says which
--- of their rows.
+-- of their rows. Their foreign keys stand before they have rows: `rank` puts what is referred to
+-- first; tables without such have rank 0.
+WITH RECURSIVE config (oid, condition) AS (
+    SELECT u.oid, u.condition
+      FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS u (oid, condition)),
+ranks (oid, rank) AS (
+    SELECT oid, 1 FROM config
+     UNION
+    SELECT k.conrelid, ranks.rank + 1
+      FROM ranks
+      JOIN pg_constraint k ON k.confrelid = ranks.oid AND k.contype = 'f' AND k.conrelid <> k.confrelid
+      JOIN config ON config.oid = k.conrelid
+     WHERE ranks.rank < (SELECT count(*) FROM config)) -- keys may go round in a circle
 SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
        coalesce(m.amname = 'heap', false) AS heap,
@@ -14,7 +26,8 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
        pg_is_in_recovery() AND c.relpersistence = 'u' AS out_of_reach,
        root.nspname AS root_schema, root.relname AS root_name,
        coalesce(keys.of_enum, false) AS by_enum, coalesce(keys.of_text, false) AS by_text,
-       c.relkind = 'p' AS partitioned
+       c.relkind = 'p' AS partitioned,
+       coalesce((SELECT max(ranks.rank) FROM ranks WHERE ranks.oid = c.oid), 0) AS rank
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am m ON m.oid = c.relam
@@ -23,10 +36,7 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
               WHERE d.classid = 'pg_class'::regclass
                 AND d.refclassid = 'pg_extension'::regclass
                 AND d.deptype = 'e') member ON member.objid = c.oid
-  LEFT JOIN (SELECT u.oid, u.condition
-               FROM pg_extension e,
-                    unnest(e.extconfig, e.extcondition) AS u (oid, condition)) config
-         ON config.oid = c.oid
+  LEFT JOIN config ON config.oid = c.oid
   LEFT JOIN LATERAL (
       SELECT rn.nspname, r.relname
         FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace

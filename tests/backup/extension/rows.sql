@@ -1,0 +1,21 @@
+-- A database with that extension; rows of the user's in all of its tables.
+CREATE SCHEMA ext;
+CREATE EXTENSION cloner_tables SCHEMA ext;
+INSERT INTO ext.setting SELECT 's' || i, 'v' || i || '@corp.example' FROM generate_series(1, 30) i;
+UPDATE ext.setting SET value = 'after@corp.example' WHERE name = 'changed';
+DELETE FROM ext.setting WHERE name = 'removed';
+INSERT INTO ext."Odd %I" SELECT i, 'o' || i || '@corp.example' FROM generate_series(1, 30) i;
+INSERT INTO ext.account (setting, mail) SELECT 's' || i % 30 + 1, 'a' || i || '@corp.example' FROM generate_series(1, 100) i;
+INSERT INTO ext.account (setting) VALUES ('shipped');
+INSERT INTO ext.a_detail SELECT i, i % 100 + 1, 3001 - i, 'd' || i || '@corp.example' FROM generate_series(1, 3000) i;
+INSERT INTO ext.cache VALUES (1, 'warm@corp.example');
+SELECT nextval('ext.cache_seq');
+SELECT setval('ext.account_id_seq', 5000);
+CREATE INDEX by_mail ON ext.account (mail);
+GRANT SELECT ON ext.setting TO PUBLIC;
+ALTER TABLE ext.account ENABLE ROW LEVEL SECURITY;
+CREATE POLICY named ON ext.account USING (mail IS NOT NULL);
+CREATE TABLE own (setting text REFERENCES ext.setting, account int REFERENCES ext.account, mail text);
+INSERT INTO own SELECT 's' || i % 30 + 1, i % 100 + 1, 'u' || i || '@corp.example' FROM generate_series(1, 400) i;
+CREATE VIEW accounts AS SELECT mail, value FROM ext.account JOIN ext.setting ON name = setting;
+CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM ext.account;
