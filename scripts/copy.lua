@@ -121,30 +121,39 @@ local function stream_into(run, source, cluster_name, name, rules, progress)
     resume = run.id, progress = progress })))
 end
 
---- Streams a tenant's database into a new one, masked, and proves it. What a killed attempt has copied is
---- gone on with, while its snapshot of the source lives.
----@return table {tables, rows, bytes, masked, shortened, kept, seconds}
-function M.stream(run, admin, source, cluster_name, name, rules, progress)
+local function restore_into(run, from, cluster_name, name, rules, progress)
+  local dsn, password = tenant.dsn(run.config, cluster_name, name)
+  return outcome(run, backup.restore { archive = from, target = dsn, password = password, mask = rules,
+    exclude_data = rules:empty(), leave = M.LEFT_BEHIND, compare = true, resume = run.id,
+    progress = progress })
+end
+
+--- Copies a tenant's data into database `name` by `into`, a function: goes on with what a killed attempt
+--- has copied there, or makes the database anew where that cannot be.
+local function go_on(run, admin, source, name, into)
   if tenant.database_oid(admin, name) then
     tenant.revoke_connect(admin, name)
-    local ok, done = pcall(stream_into, run, source, cluster_name, name, rules, progress)
+    local ok, done = pcall(into)
     if ok then return done end
     local code = errors.from(done).code
     if code ~= "E_SNAPSHOT_LOST" and code ~= "E_NOT_EMPTY" then error(done, 0) end
     run:log("the copy that was begun cannot go on, it starts over: " .. errors.from(done).message)
   end
   tenant.create_like(run.config, admin, source, name)
-  return stream_into(run, source, cluster_name, name, rules, progress)
+  return into()
+end
+
+--- Streams a tenant's database into a new one, masked, and proves it. What a killed attempt has copied is
+--- gone on with, while its snapshot of the source lives.
+---@return table {tables, rows, bytes, masked, shortened, kept, seconds}
+function M.stream(run, admin, source, cluster_name, name, rules, progress)
+  return go_on(run, admin, source, name, function()
+    return stream_into(run, source, cluster_name, name, rules, progress)
+  end)
 end
 
 --- A copy that was begun will not go on: its snapshot is given back.
 function M.give_up(run) backup.forget { key = run.id } end
-
-local function restore(run, from, cluster_name, name, rules, progress)
-  local dsn, password = tenant.dsn(run.config, cluster_name, name)
-  return outcome(run, backup.restore { archive = from, target = dsn, password = password, mask = rules,
-    exclude_data = rules:empty(), leave = M.LEFT_BEHIND, compare = true, progress = progress })
-end
 
 -- Step 1: what can be had before the test environment goes offline -----------------------------------
 
@@ -409,8 +418,9 @@ end
 local ASIDE = {}
 
 function ASIDE.archive(run, admin, target, name, rules, progress)
-  tenant.create_like(run.config, admin, registry.customer(run.config, run.params.source), name)
-  return restore(run, run:result("wait_backup").archive, target.cluster, name, rules, progress)
+  return go_on(run, admin, registry.customer(run.config, run.params.source), name, function()
+    return restore_into(run, run:result("wait_backup").archive, target.cluster, name, rules, progress)
+  end)
 end
 
 function ASIDE.stream(run, admin, target, name, rules, progress)

@@ -36,6 +36,15 @@ print_target >"$demo/wanted"
 is "archive: no image was made" "$(runs_of image)" 0
 
 platform_reset
+CLONER_FAULT=copy_part:20 clone strategy=archive
+stopped_at "archive: killed while it is restored" restore
+cloner resume "$(newest_run)"
+succeeds "archive: resumed"
+is "archive: the restore went on" "$(grep -c 'starts over' "$out") $(result restore resumed_parts)" "0 20"
+print_target >"$demo/got"
+same "archive: to the same environment" "$demo/wanted" "$demo/got"
+
+platform_reset
 clone strategy=stream
 succeeds "strategy stream"
 print_target >"$demo/got"
