@@ -208,6 +208,8 @@ bool cl_backup_create(struct cl_job *job, const struct cl_backup_spec *spec,
         snprintf(manifest.snapshot, sizeof manifest.snapshot, "%s", keeper.snapshot);
         ok = cl_run_read_objects(&run, &keeper, &objects, err) &&
              list_objects(&manifest, &objects, archive.sealed, err) &&
+             (objects.n_ranges == 0 ||
+              cl_object_roles_read(&manifest.object_roles, keeper.link.conn, err)) &&
              plan_parts(&parts, &run, &catalog, keeper.link.conn, err) &&
              list_tables(&manifest, &catalog, &parts, archive.sealed, err) &&
              cl_after_load(&manifest.after, keeper.link.conn, err) &&

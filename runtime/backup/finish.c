@@ -7,7 +7,6 @@
 #include "base/embed.h"
 #include "base/fault.h"
 #include "crew.h"
-#include "roles.h"
 #include "target.h"
 
 enum {
@@ -54,7 +53,8 @@ static bool settle_tablespaces(struct cl_target *target, struct cl_run *run,
 }
 
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
-                       const char *schema_file, const struct cl_after *after, struct cl_err *err)
+                       const char *schema_file, const struct cl_after *after,
+                       const struct cl_object_roles *roles, struct cl_err *err)
 {
     const struct cl_script *const scripts[] = {&target->before, &target->rest};
     const struct cl_script_except except = {
@@ -67,7 +67,7 @@ bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struc
         !cl_script_load(&target->rest, tools, run->watch, schema_file, CL_SECTION_POST_DATA,
                         run->spec, &except, err) ||
         !settle_tablespaces(target, run, after, err) ||
-        !cl_roles_check(target->link.conn, scripts, 2, err) ||
+        !cl_roles_check(target->link.conn, scripts, 2, roles, run->spec->leave, err) ||
         !cl_script_run(&target->before, &where, CL_TURN_MAIN, err)) {
         return false;
     }

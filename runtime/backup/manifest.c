@@ -169,6 +169,19 @@ static void put_after(struct cl_buf *out, const struct cl_after *after)
     cl_buf_adds(out, "],\n");
 }
 
+static void put_roles(struct cl_buf *out, const struct cl_object_roles *roles)
+{
+    cl_buf_adds(out, "  \"large_object_roles\": [");
+    for (size_t i = 0; i < roles->n; i++) {
+        const struct cl_object_role *role = &roles->list[i];
+        put_string(out, i > 0 ? ",\n    {\"name\": " : "\n    {\"name\": ", role->name);
+        cl_buf_addf(out, ", \"owns\": %s, \"granted\": %s, \"grants\": %s}",
+                    role->owns ? "true" : "false", role->granted ? "true" : "false",
+                    role->grants ? "true" : "false");
+    }
+    cl_buf_adds(out, "],\n");
+}
+
 bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
 {
     cl_buf_addf(out, "{\n  \"format_version\": %d,\n", CL_ARCHIVE_VERSION);
@@ -183,6 +196,7 @@ bool cl_manifest_write(struct cl_buf *out, const struct cl_manifest *m)
     cl_buf_addf(out, ",\n  \"large_objects\": %llu", (unsigned long long)m->large_objects);
     put_files(out, ",\n  \"large_object_files\": [", &m->objects);
     cl_buf_adds(out, "],\n");
+    put_roles(out, &m->object_roles);
     cl_buf_addf(out, "  \"compression\": {\"method\": \"zstd\", \"level\": %d},\n", m->level);
     put_string(out, "  \"schema\": {\"file\": ", CL_SCHEMA_FILE);
     cl_buf_addf(out, ", \"bytes\": %llu", (unsigned long long)m->schema_bytes);
@@ -221,6 +235,7 @@ void cl_manifest_fini(struct cl_manifest *m)
     free(m->matviews);
     free(m->columns);
     cl_after_fini(&m->after);
+    cl_object_roles_fini(&m->object_roles);
     cl_json_free(m->json);
     memset(m, 0, sizeof *m);
 }

@@ -12,6 +12,7 @@
 #include "after.h"
 #include "catalog.h"
 #include "json.h"
+#include "roles.h"
 
 enum {
     CL_ARCHIVE_VERSION = 2,     /* what is written */
@@ -70,6 +71,7 @@ struct cl_manifest {
     int pg_dump;                             /* major version that wrote it */
     uint64_t large_objects;                  /* in the source */
     struct cl_archived objects;              /* their files (largeobject.h); none: left behind */
+    struct cl_object_roles object_roles;     /* that they name; none in older archives */
     int version;                             /* of the format, when parsed */
     int level;                               /* of zstd; 0: not known */
     bool sealed;                             /* the archive is encrypted: not in the manifest */

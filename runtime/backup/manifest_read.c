@@ -112,6 +112,33 @@ static bool read_files(struct reader *in, const struct cl_json *json, struct cl_
     return read_list(in, list, a, err);
 }
 
+static bool get_bool(struct reader *in, const struct cl_json *object, const char *key)
+{
+    const struct cl_json *v = cl_json_get(object, key, CL_JSON_BOOL);
+    if (!v && !in->missing) {
+        in->missing = key;
+    }
+    return v && v->integer != 0;
+}
+
+/* Older archives lack them. */
+static bool read_object_roles(struct reader *in, struct cl_manifest *m, struct cl_err *err)
+{
+    const struct cl_json *list = cl_json_get(m->json, "large_object_roles", CL_JSON_ARRAY);
+    struct cl_object_roles *roles = &m->object_roles;
+    roles->list = calloc(list ? list->n + 1 : 1, sizeof *roles->list);
+    if (!roles->list) {
+        return no_memory(err);
+    }
+    for (const struct cl_json *r = list ? list->child : NULL; r; r = r->next) {
+        roles->list[roles->n++] = (struct cl_object_role){.name = get_string(in, r, "name"),
+                                                          .owns = get_bool(in, r, "owns"),
+                                                          .granted = get_bool(in, r, "granted"),
+                                                          .grants = get_bool(in, r, "grants")};
+    }
+    return true;
+}
+
 /* Archives made before large objects were copied only count them. */
 static bool read_objects(struct reader *in, struct cl_manifest *m, struct cl_err *err)
 {
@@ -179,15 +206,14 @@ static bool read_sequences(struct reader *in, struct cl_manifest *m, struct cl_e
     for (const struct cl_json *s = list ? list->child : NULL; s; s = s->next) {
         struct cl_sequence *sequence = &m->sequences[m->n_sequences++];
         const struct cl_json *last = cl_json_get(s, "last_value", CL_JSON_INTEGER);
-        const struct cl_json *called = cl_json_get(s, "is_called", CL_JSON_BOOL);
         sequence->schema = get_string(in, s, "schema");
         sequence->name = get_string(in, s, "name");
-        if (!last || !called) {
+        sequence->is_called = get_bool(in, s, "is_called");
+        if (!last) {
             in->missing = "last_value";
             break;
         }
         sequence->last_value = last->integer;
-        sequence->is_called = called->integer;
     }
     return true;
 }
@@ -221,18 +247,13 @@ static bool read_foreign_keys(struct reader *in, struct cl_manifest *m, struct c
         return no_memory(err);
     }
     for (const struct cl_json *v = list ? list->child : NULL; v; v = v->next) {
-        const struct cl_json *valid = cl_json_get(v, "valid", CL_JSON_BOOL);
-        if (!valid) {
-            in->missing = "valid";
-            return true;
-        }
         m->after.foreign_keys[m->after.n_foreign_keys++] =
             (struct cl_foreign_key){.oid = (uint32_t)get_integer(in, v, "oid"),
                                     .schema = get_string(in, v, "schema"),
                                     .table = get_string(in, v, "table"),
                                     .name = get_string(in, v, "name"),
                                     .create = get_string(in, v, "create"),
-                                    .valid = valid->integer != 0};
+                                    .valid = get_bool(in, v, "valid")};
     }
     return true;
 }
@@ -313,7 +334,8 @@ bool cl_manifest_parse(struct cl_manifest *m, const char *text, size_t n, struct
     in.version = get_integer(&in, m->json, "format_version");
     m->version = (int)in.version;
     read_header(&in, m);
-    if (!read_tables(&in, m, err) || !read_objects(&in, m, err) || !read_sequences(&in, m, err) ||
+    if (!read_tables(&in, m, err) || !read_objects(&in, m, err) ||
+        !read_object_roles(&in, m, err) || !read_sequences(&in, m, err) ||
         !read_after(&in, m, err)) {
         return false;
     }

@@ -276,6 +276,13 @@ static bool load_into(struct cl_run *run, struct cl_archive *archive,
     return ok;
 }
 
+/* Of the large objects that are restored. */
+static const struct cl_object_roles *roles_of(const struct cl_run *run,
+                                              const struct cl_manifest *manifest)
+{
+    return cl_lo_archived_files(run, manifest) > 0 ? &manifest->object_roles : NULL;
+}
+
 /* Into tables that are there. */
 static bool restore_into(struct cl_job *job, const struct cl_backup_spec *spec,
                          struct cl_backup_summary *summary, struct cl_err *err)
@@ -285,12 +292,14 @@ static bool restore_into(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_manifest manifest = {0};
     struct cl_archive archive = {0};
     struct cl_into into = {0};
-    bool ok = cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
-              cl_archive_open(&archive, &manifest, spec, job, err) &&
-              cl_archive_check_files(&archive, &manifest, err) &&
-              cl_target_open(&target, &run, &manifest.source, err) &&
-              load_into(&run, &archive, &manifest, &into, target.link.conn, err) &&
-              cl_into_finish(&into, manifest.sequences, manifest.n_sequences, err);
+    bool ok =
+        cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
+        cl_archive_open(&archive, &manifest, spec, job, err) &&
+        cl_archive_check_files(&archive, &manifest, err) &&
+        cl_target_open(&target, &run, &manifest.source, err) &&
+        cl_roles_check(target.link.conn, NULL, 0, roles_of(&run, &manifest), spec->leave, err) &&
+        load_into(&run, &archive, &manifest, &into, target.link.conn, err) &&
+        cl_into_finish(&into, manifest.sequences, manifest.n_sequences, err);
     if (ok && cl_lo_archived_files(&run, &manifest) == 0) {
         cl_lo_warn_left(&run, manifest.large_objects);
     }
@@ -326,7 +335,8 @@ bool cl_backup_restore(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_tools_find(&tools, manifest.pg_dump * 10000, err) &&
               pick_tables(&run, &pick, &manifest, &tools, schema, err) &&
               cl_target_open(&target, &run, &manifest.source, err) &&
-              cl_target_prepare(&target, &run, &tools, schema, &manifest.after, err) &&
+              cl_target_prepare(&target, &run, &tools, schema, &manifest.after,
+                                roles_of(&run, &manifest), err) &&
               (!run.pick || keep_sequences(&manifest, target.link.conn, err)) &&
               load_rows(&run, &target, &archive, &manifest, &catalog, &plan, &proof, err);
     if (ok && cl_lo_archived_files(&run, &manifest) == 0) {

@@ -235,6 +235,52 @@ static void read_entry(struct needs *needs, const struct cl_script_entry *entry)
     }
 }
 
+/* ---------------------------------------------------------------- large objects */
+
+bool cl_object_roles_read(struct cl_object_roles *roles, PGconn *source, struct cl_err *err)
+{
+    roles->rows = cl_pg_query(source, cl_embedded("runtime/backup/largeobject_roles.sql")->data, 0,
+                              NULL, err);
+    if (!roles->rows) {
+        return cl_err_context(err, "source: roles of large objects");
+    }
+    size_t n = (size_t)PQntuples(roles->rows);
+    roles->list = calloc(n + 1, sizeof *roles->list);
+    if (!roles->list) {
+        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        roles->list[i] =
+            (struct cl_object_role){.name = PQgetvalue(roles->rows, (int)i, 0),
+                                    .owns = *PQgetvalue(roles->rows, (int)i, 1) == 't',
+                                    .granted = *PQgetvalue(roles->rows, (int)i, 2) == 't',
+                                    .grants = *PQgetvalue(roles->rows, (int)i, 3) == 't'};
+    }
+    roles->n = n;
+    return true;
+}
+
+void cl_object_roles_fini(struct cl_object_roles *roles)
+{
+    free(roles->list);
+    PQclear(roles->rows);
+    memset(roles, 0, sizeof *roles);
+}
+
+static void need_objects(struct needs *needs, const struct cl_object_roles *objects, unsigned leave)
+{
+    for (size_t i = 0; i < objects->n; i++) {
+        const struct cl_object_role *role = &objects->list[i];
+        bool owns = role->owns && !(leave & CL_LEAVE_OWNERS);
+        bool named = role->granted && !(leave & CL_LEAVE_PRIVILEGES);
+        struct need *need = owns || named ? find(needs, role->name) : NULL;
+        if (need) {
+            need->acts |= owns;
+            need->grants |= named && role->grants;
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- the target */
 
 /* The names as an array's literal, and the flags beside them. */
@@ -310,7 +356,7 @@ static bool ask_target(PGconn *target, const struct needs *needs, struct cl_err 
 }
 
 bool cl_roles_check(PGconn *target, const struct cl_script *const *scripts, size_t n,
-                    struct cl_err *err)
+                    const struct cl_object_roles *objects, unsigned leave, struct cl_err *err)
 {
     struct needs needs = {0};
     for (size_t i = 0; i < n; i++) {
@@ -318,8 +364,11 @@ bool cl_roles_check(PGconn *target, const struct cl_script *const *scripts, size
             read_entry(&needs, &scripts[i]->entries[j]);
         }
     }
-    bool ok = !needs.failed ||
-              cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading the schema's roles");
+    if (objects) {
+        need_objects(&needs, objects, leave);
+    }
+    bool ok =
+        !needs.failed || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory reading the roles");
     ok = ok && (needs.n == 0 || ask_target(target, &needs, err));
     for (size_t i = 0; i < needs.n; i++) {
         free(needs.list[i].name);

@@ -147,6 +147,14 @@ static bool finish(struct cl_target *target, struct cl_run *run, const struct cl
     return ok;
 }
 
+/* Of the large objects that are copied. */
+static bool read_roles(struct cl_object_roles *roles, const struct cl_run *run,
+                       const struct cl_keeper *keeper, struct cl_err *err)
+{
+    return (run->spec->leave & CL_LEAVE_LARGE_OBJECTS) ||
+           cl_object_roles_read(roles, keeper->link.conn, err);
+}
+
 /* Into tables that are there. */
 static bool stream_into(struct cl_job *job, const struct cl_backup_spec *spec,
                         struct cl_backup_summary *summary, struct cl_err *err)
@@ -157,17 +165,21 @@ static bool stream_into(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_catalog catalog = {0};
     struct cl_proof proof = {0};
     struct cl_into into = {0};
+    struct cl_object_roles roles = {0};
     bool ok =
         cl_run_begin(&run, job, spec, summary, err) && cl_into_allowed(spec, err) &&
         cl_run_open_source(&run, &keeper, err) &&
         cl_target_open(&target, &run, &keeper.identity, err) &&
         cl_run_read_source(&run, &keeper, &catalog, err) &&
+        read_roles(&roles, &run, &keeper, err) &&
+        cl_roles_check(target.link.conn, NULL, 0, &roles, spec->leave, err) &&
         cl_into_plan(&into, &run, target.link.conn, catalog.tables, catalog.n_tables, false, err) &&
         load_rows(&run, &keeper, target.link.conn, &catalog, NULL, &into, &proof, true, err);
     cl_run_release(&run);
     cl_keeper_close(&keeper); /* the source is not needed any more */
     ok = ok && cl_into_finish(&into, catalog.sequences, catalog.n_sequences, err);
     cl_into_fini(&into);
+    cl_object_roles_fini(&roles);
     cl_target_close(&target);
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);
@@ -182,25 +194,26 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_catalog catalog = {0};
     struct cl_after after = {0};
     struct cl_proof proof = {0};
+    struct cl_object_roles roles = {0};
     struct cl_tools tools;
     char *scratch = NULL;
     char *schema = NULL;
     if (spec->data_only) {
         return stream_into(job, spec, summary, err);
     }
-    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
-              cl_run_open_source(&run, &keeper, err) &&
-              cl_target_open(&target, &run, &keeper.identity, err) &&
-              cl_tools_find(&tools, keeper.identity.number, err) &&
-              cl_run_read_source(&run, &keeper, &catalog, err) &&
-              cl_after_load(&after, keeper.link.conn, err);
+    bool ok =
+        cl_run_begin(&run, job, spec, summary, err) && cl_run_open_source(&run, &keeper, err) &&
+        cl_target_open(&target, &run, &keeper.identity, err) &&
+        cl_tools_find(&tools, keeper.identity.number, err) &&
+        cl_run_read_source(&run, &keeper, &catalog, err) &&
+        cl_after_load(&after, keeper.link.conn, err) && read_roles(&roles, &run, &keeper, err);
     if (ok) {
         scratch = cl_run_scratch(err);
         schema = scratch ? cl_path_join(scratch, CL_SCHEMA_FILE) : NULL;
         ok = schema != NULL;
     }
     ok = ok && cl_schema_dump(&tools, run.watch, spec->source, keeper.snapshot, schema, err) &&
-         cl_target_prepare(&target, &run, &tools, schema, &after, err) &&
+         cl_target_prepare(&target, &run, &tools, schema, &after, &roles, err) &&
          cl_stream_rows(&run, &keeper, target.link.conn, &catalog, &after, &proof, true, err);
     if (!spec->resume) { /* else it is held to the end */
         cl_run_release(&run);
@@ -211,6 +224,7 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
     cl_target_close(&target);
     cl_run_scratch_end(scratch);
     free(schema);
+    cl_object_roles_fini(&roles);
     cl_after_fini(&after);
     cl_catalog_fini(&catalog);
     return cl_run_end(&run, ok, err);

@@ -5,6 +5,7 @@
 #include "after.h"
 #include "part.h"
 #include "proof.h"
+#include "roles.h"
 #include "run.h"
 
 struct cl_target {
@@ -47,10 +48,12 @@ struct cl_finish {
 bool cl_target_sequences(PGconn *conn, struct cl_run *run, const struct cl_sequence *sequences,
                          size_t n, struct cl_err *err);
 
-/* The schema before the rows, unless a role or a tablespace it needs is missing. after: what will
- * be made then; it says which tablespaces are needed. */
+/* The schema before the rows, unless a role or a tablespace that is needed is missing. after: what
+ * will be made then; it says which tablespaces are. roles: of large objects that will be copied;
+ * NULL: none will. */
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
-                       const char *schema_file, const struct cl_after *after, struct cl_err *err);
+                       const char *schema_file, const struct cl_after *after,
+                       const struct cl_object_roles *roles, struct cl_err *err);
 
 /* Sequences, foreign keys, the rest of the schema, materialised views, statistics, the proof, and
  * last of all, in one transaction, event triggers and the end of the marks. */

@@ -104,6 +104,40 @@ sql "$source_dsn" -c 'DROP POLICY readers ON s.person'
 said=$(verb stream source="$source_dsn" target="$target" leave=owners,privileges)
 ok "without them roles may all be left behind" says '"rows":250[01]' "$said"
 
+# Large objects are no entries of the schema.
+objects=$(fresh_on "$source_admin" objects)
+sql "$source_admin" -c 'CREATE ROLE lo_boss' -c 'CREATE ROLE "lo Reader"' -c 'CREATE ROLE lo_lender'
+sql "$objects" -o /dev/null -c 'CREATE TABLE t (a int)' -c "SELECT lo_from_bytea(7, 'seven'), lo_from_bytea(8, 'eight')" \
+    -c 'ALTER LARGE OBJECT 7 OWNER TO lo_boss' -c 'GRANT SELECT ON LARGE OBJECT 7 TO lo_lender WITH GRANT OPTION' \
+    -c 'SET SESSION AUTHORIZATION lo_lender' -c 'GRANT SELECT ON LARGE OBJECT 7 TO "lo Reader"'
+verb create source="$objects" to="$tmp/objects" >/dev/null
+target=$(fresh_on "$target_admin" objects)
+for way in "stream source=$objects" "restore archive=$tmp/objects"; do
+    from=${way#* }
+    way=${way%% *}
+    said=$(verb "$way" "$from" target="$target")
+    ok "$way names roles of large objects" says "\"code\":\"E_NO_ROLE\".*'lo Reader', 'lo_boss', 'lo_lender'," "$said"
+    ok "$way: before anything is written" empty "$target"
+    said=$(verb "$way" "$from" target="$target" data_only=yes)
+    ok "$way: with data_only, too" says "\"code\":\"E_NO_ROLE\".*'lo Reader', 'lo_boss', 'lo_lender'," "$said"
+    said=$(verb "$way" "$from" target="$target" leave=owners)
+    ok "$way: without owners those that are granted something" says "\"code\":\"E_NO_ROLE\".*lacks role 'lo Reader', 'lo_lender'," "$said"
+    said=$(verb "$way" "$from" target="$target" leave=privileges)
+    ok "$way: without privileges the owners" says "\"code\":\"E_NO_ROLE\".*lacks role 'lo_boss'," "$said"
+    ok "$way: still nothing is written" empty "$target"
+    said=$(verb "$way" "$from" target="$target" leave=large_objects)
+    ok "$way: none when they stay behind" says '"large_objects":0,' "$said"
+    said=$(verb "$way" "$from" target="$(fresh_on "$target_admin" objects)" leave=owners,privileges)
+    ok "$way: none without either" says '"large_objects":2,' "$said"
+    target=$(fresh_on "$target_admin" objects)
+done
+sql "$objects" -c 'REVOKE UPDATE ON LARGE OBJECT 7 FROM lo_boss'
+said=$(verb stream source="$objects" target="$target" leave=owners)
+ok "what an owner has not is a privilege" says "\"code\":\"E_NO_ROLE\".*'lo Reader', 'lo_boss', 'lo_lender'," "$said"
+sql "$target_admin" -c 'CREATE ROLE lo_boss' -c 'CREATE ROLE "lo Reader"' -c 'CREATE ROLE lo_lender'
+said=$(verb restore archive="$tmp/objects" target="$target")
+ok "with their roles there they are copied" says '"large_objects":2,' "$said"
+
 sql "$source_admin dbname=roles_source" -c 'CREATE TABLE hidden (a int)' -c 'INSERT INTO hidden VALUES (1)'
 said=$(verb stream source="$source_dsn" target="$(fresh no_right)" leave=owners,privileges)
 ok "a table that may not be read is named" says '"class":"permission".*hidden' "$said"

@@ -333,6 +333,7 @@ static void a_value_without_room_names_its_place(void **state)
 
 static struct cl_data_file data_files[2];
 static struct cl_filed filed[2];
+static struct cl_object_role object_role = {"the \"boss\"", true, false, true};
 
 static void fill_manifest(struct cl_manifest *m, struct cl_archived *tables,
                           struct cl_sequence *sequences, const char **pairs)
@@ -365,6 +366,7 @@ static void fill_manifest(struct cl_manifest *m, struct cl_archived *tables,
     m->n_excluded = 1;
     m->matviews = pairs;
     m->n_matviews = 1;
+    m->object_roles = (struct cl_object_roles){.list = &object_role, .n = 1};
 }
 
 static void a_manifest_reads_as_it_was_written(void **state)
@@ -394,6 +396,10 @@ static void a_manifest_reads_as_it_was_written(void **state)
     assert_true(back.sequences[0].is_called);
     assert_string_equal(back.excluded[1], pairs[1]);
     assert_string_equal(back.matviews[0], "crm7");
+    assert_int_equal(back.object_roles.n, 1);
+    assert_string_equal(back.object_roles.list[0].name, "the \"boss\"");
+    assert_true(back.object_roles.list[0].owns && back.object_roles.list[0].grants);
+    assert_false(back.object_roles.list[0].granted);
     cl_manifest_fini(&back);
     /* every prefix is refused, none crashes */
     for (size_t n = 0; n + 2 < json.len; n++) {
