@@ -22,6 +22,12 @@ enum {
     BYTEA_OID = 17,
 };
 
+/* An object that something is to be said about. */
+struct remarked {
+    uint32_t oid; /* its own */
+    size_t end;   /* of its SQL, which is whole lines */
+};
+
 struct cl_lo_writer {
     PGconn *conn;          /* borrowed; idle between calls */
     unsigned leave;        /* what does not go along */
@@ -32,9 +38,10 @@ struct cl_lo_writer {
     size_t n;              /* how many */
     uint64_t bytes;        /* of contents */
     struct cl_buf remarks; /* SQL for after the contents */
-    size_t n_remarked;     /* objects it is about */
-    uint32_t wide;         /* an object of several pieces whose size is to be looked at; 0: none */
-    int64_t size;          /* what it must be */
+    struct remarked remarked[REMARKED_OBJECTS]; /* the objects it is about, in its order */
+    size_t n_remarked;                          /* of them */
+    uint32_t wide; /* an object of several pieces whose size is to be looked at; 0: none */
+    int64_t size;  /* what it must be */
 };
 
 /* Empties an array. Its number of elements is put in when it is sent. */
@@ -115,13 +122,30 @@ static bool make(struct cl_lo_writer *w, struct cl_err *err)
     return ok;
 }
 
+/* A server that refuses does not say what: one object after the other, to find which it was. */
+static bool blame(struct cl_lo_writer *w, struct cl_err *err)
+{
+    char *sql = w->remarks.data;
+    struct cl_err refused;
+    for (size_t i = 0; i < w->n_remarked && PQstatus(w->conn) == CONNECTION_OK; i++) {
+        sql[w->remarked[i].end - 1] = '\0';
+        if (!cl_pg_exec(w->conn, sql, &refused)) {
+            *err = refused;
+            return cl_err_context(err, "large object %u", (unsigned)w->remarked[i].oid);
+        }
+        sql = w->remarks.data + w->remarked[i].end;
+    }
+    return false;
+}
+
 /* A multi-statement command is one transaction. */
 static bool remark(struct cl_lo_writer *w, struct cl_err *err)
 {
     if (w->remarks.failed) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    bool ok = w->n_remarked == 0 || cl_pg_exec(w->conn, cl_buf_str(&w->remarks), err);
+    bool ok =
+        w->n_remarked == 0 || cl_pg_exec(w->conn, cl_buf_str(&w->remarks), err) || blame(w, err);
     cl_buf_reset(&w->remarks);
     w->n_remarked = 0;
     return ok;
@@ -203,7 +227,10 @@ static bool note(struct cl_lo_writer *w, const struct cl_lo_piece *piece, struct
         add_sql(&w->remarks, &piece->field[CL_LO_GRANTS]);
     }
     add_sql(&w->remarks, &piece->field[CL_LO_REMARKS]);
-    w->n_remarked += w->remarks.len > before;
+    if (w->remarks.len > before) {
+        w->remarked[w->n_remarked].oid = piece->oid;
+        w->remarked[w->n_remarked++].end = w->remarks.len;
+    }
     return true;
 }
 
