@@ -6,7 +6,7 @@ enum {
     LOCAL_OCTETS = 64, /* RFC 5321 4.5.3.1.1 */
     SUFFIX = 13,       /* characters of a hash suffix: 65 bits */
     SUFFIX_LEAST = 8,  /* in a narrow column: 40 bits */
-    HIDDEN = 26,       /* characters of a whole local part that is a hash: 130 bits */
+    HIDDEN = 27,       /* characters of a whole local part that is a hash: an h and 130 bits */
 };
 
 /* SHA-256 of what the address stands for. */
@@ -78,7 +78,7 @@ static void put_hash(struct render *r, const struct cl_token *t)
     uint8_t digest[CL_SHA256_BYTES];
     char letters[HIDDEN];
     size_t room = room_for_local(r, t);
-    size_t n = room < SUFFIX_LEAST ? SUFFIX_LEAST : least(room, HIDDEN);
+    size_t n = room <= SUFFIX_LEAST ? SUFFIX_LEAST + 1 : least(room, HIDDEN);
     struct cl_buf decoded;
     cl_buf_init(&decoded, SIZE_MAX / 2);
     cl_mask_decode(r->s, t->local, t->tail, &decoded);
@@ -86,6 +86,7 @@ static void put_hash(struct render *r, const struct cl_token *t)
     r->out->failed = r->out->failed || decoded.failed;
     cl_buf_fini(&decoded);
     cl_mask_letters(digest, n, letters);
+    letters[0] = 'h'; /* any other may make an escape of what is before it */
     cl_buf_add(r->out, letters, n);
 }
 

@@ -119,7 +119,7 @@ wrong() { # PATTERN COLUMN METHOD: rules that are refused before anything is wri
         says '"class":"invalid"' "$said" && says "$1" "$said"
 }
 mkdir -p "$tmp/rules" && cp "$root/tests/backup/verb.lua" "$tmp/"
-ok "a column that is not there" wrong 'wrong.lua:1: the rules name m.person.frist' m.person.frist 'null()'
+ok "a column that is not there" wrong 'wrong.lua:1: the rules name m.person.primo' m.person.primo 'null()'
 ok "a table that is not there" wrong 'the rules name m.persons, but' m.persons.first 'null()'
 ok "a partition" wrong 'm.event_24.*partition' m.event_24.day 'null()'
 ok "a column that decides and is not there" wrong 'm.person.uid' m.person.born 'date_shift { days = 3, by = "uid" }'

@@ -96,8 +96,8 @@ t.test("modes of the sink", function()
   t.eq(mask.email("a@b.no", mask.rules { mode = "invalid", sink_domain = "corp.invalid" }), "a_b.no@corp.invalid")
   local rules = mask.rules { mode = "hash", key = KEY, sink_domain = "sink.test" }
   local hidden = mask.email("Ask <john.doe@company.com>.", rules)
-  t.like(hidden, "^Ask <[a-z2-7]+@sink%.test>%.$")
-  t.eq(#hidden, 26 + #"Ask <@sink.test>.")
+  t.like(hidden, "^Ask <h[a-z2-7]+@sink%.test>%.$")
+  t.eq(#hidden, 27 + #"Ask <@sink.test>.")
   t.eq(mask.email(hidden, rules), hidden)
   t.ok(mask.email("Ask <john.doe@company.com>.", mask.rules { mode = "hash", key = KEY:reverse(),
     sink_domain = "sink.test" }) ~= hidden)

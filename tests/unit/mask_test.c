@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "mask/mask.h"
 
+#define KEY "0123456789abcdef"
 #define SINK "mailinator.com"
 
 static struct cl_mask *make_mask(void)
@@ -21,6 +22,16 @@ static struct cl_mask *make_mask(void)
     static const struct cl_mask_keep keep[] = {
         {"crm7", "associate", "username", names, "sign-in names"}};
     struct cl_mask_spec spec = {.sink_domain = SINK, .allow = allow, .keep = keep, .n_keep = 1};
+    struct cl_err err;
+    struct cl_mask *mask = cl_mask_new(&spec, &err);
+    assert_non_null(mask);
+    return mask;
+}
+
+static struct cl_mask *make_hiding(void)
+{
+    struct cl_mask_spec spec = {
+        .sink_domain = SINK, .mode = CL_MASK_HASH, .key = KEY, .key_bytes = strlen(KEY)};
     struct cl_err err;
     struct cl_mask *mask = cl_mask_new(&spec, &err);
     assert_non_null(mask);
@@ -645,12 +656,15 @@ static void promises_hold_for_old_findings(void **state)
         "\"3@v.&uuml;\"%40i.g",        "\"\xed\xb4,@8@6%2Ec\"", "a@[1.2.3.4]'@x.com",
         "\"q\"@5.&uuml;\"%405.x",
     };
-    struct cl_mask *mask = make_mask();
+    struct cl_mask *mask = make_mask(), *hiding = make_hiding();
     for (size_t i = 0; i < COUNT(values); i++) {
         check_promises(mask, CL_CARRIER_TEXT, values[i], strlen(values[i]));
         check_promises(mask, CL_CARRIER_JSON, values[i], strlen(values[i]));
+        check_promises(hiding, CL_CARRIER_TEXT, values[i], strlen(values[i]));
+        check_promises(hiding, CL_CARRIER_JSON, values[i], strlen(values[i]));
     }
     cl_mask_free(mask);
+    cl_mask_free(hiding);
 }
 
 static void promises_hold_for_noise(void **state)
@@ -666,6 +680,105 @@ static void promises_hold_for_noise(void **state)
         check_promises(mask, CL_CARRIER_JSON, json, noisy_json(json, sizeof json));
     }
     cl_mask_free(mask);
+}
+
+/* The same where nothing of an address may be left. */
+static void promises_hold_for_hidden_noise(void **state)
+{
+    (void)state;
+    const char *rounds_text = getenv("MASK_TEST_ROUNDS");
+    long rounds = rounds_text ? strtol(rounds_text, NULL, 10) : 20000;
+    struct cl_mask *mask = make_hiding();
+    noise_state = rounds_text ? (uint64_t)rounds : 43;
+    for (long i = 0; i < rounds; i++) {
+        char text[400], json[4000];
+        check_promises(mask, CL_CARRIER_TEXT, text, noisy_value(text, sizeof text));
+        check_promises(mask, CL_CARRIER_JSON, json, noisy_json(json, sizeof json));
+    }
+    cl_mask_free(mask);
+}
+
+/* What a method makes holds no address and fits its column, or is an error. */
+static void check_method(const struct cl_mask *mask, struct cl_mask_worker *worker,
+                         const struct cl_mask_value *value)
+{
+    struct cl_buf out[2];
+    struct cl_mask_tally tally = {0};
+    struct cl_err err;
+    bool is_null, ok[2];
+    for (size_t i = 0; i < 2; i++) {
+        cl_buf_init(&out[i], 1 << 20);
+        ok[i] = cl_mask_method_apply(mask, worker, NULL, value, &out[i], &is_null, &tally, &err);
+        assert_true(ok[i] || err.class == CL_INVALID);
+    }
+    size_t n = out[0].len, chars = 0;
+    for (size_t i = 0; i < n; i++) {
+        chars += ((unsigned char)out[0].data[i] & 0xC0) != 0x80;
+    }
+    if (ok[0] != ok[1] || n != out[1].len ||
+        memcmp(cl_buf_str(&out[0]), cl_buf_str(&out[1]), n) != 0 ||
+        (ok[0] && value->max_chars > 0 && chars > value->max_chars) ||
+        (ok[0] &&
+         cl_mask_find(mask, NULL, value->carrier, cl_buf_str(&out[0]), n, NULL, NULL) > 0)) {
+        print_bytes("value", value->in, value->n);
+        print_bytes("made", out[0].data, n);
+        fail();
+    }
+    cl_buf_fini(&out[0]);
+    cl_buf_fini(&out[1]);
+}
+
+static void methods_hold_for_noise(void **state)
+{
+    (void)state;
+    static const struct cl_mask_option ends[] = {{"first", "4"}, {"last", "5"}};
+    static const struct cl_mask_option other[] = {{"default", "ask jo@a.no"}};
+    static const struct cl_mask_option entries[] = {{"c", "c"}};
+    static const struct cl_mask_option phone[] = {{"of", "phone"}}, name[] = {{"of", "full_name"}};
+    static const struct cl_mask_method_spec parts[] = {
+        {.path = "$", .kind = "partial", .options = ends, .n_options = 2}};
+    static const struct cl_mask_method_spec methods[] = {
+        {.kind = "hash"},
+        {.kind = "redact"},
+        {.kind = "partial", .options = ends, .n_options = 2},
+        {.kind = "dictionary",
+         .options = other,
+         .n_options = 1,
+         .entries = entries,
+         .n_entries = 1},
+        {.kind = "fake", .options = phone, .n_options = 1},
+        {.kind = "fake", .options = name, .n_options = 1},
+        {.kind = "json", .parts = parts, .n_parts = 1},
+    };
+    noise_state = 44;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        struct cl_mask_method_spec method = methods[i];
+        struct cl_mask_spec spec = {.sink_domain = SINK,
+                                    .key = KEY,
+                                    .key_bytes = strlen(KEY),
+                                    .methods = &method,
+                                    .n_methods = 1};
+        struct cl_err err;
+        method.schema = method.table = method.column = "x";
+        struct cl_mask *mask = cl_mask_new(&spec, &err);
+        assert_non_null(mask);
+        struct cl_mask_worker *worker = cl_mask_worker_open(cl_mask_method_at(mask, 0), &err);
+        for (long round = 0; round < 4000; round++) {
+            char text[4000];
+            struct cl_mask_value value = {.in = text, .type = CL_MASK_TEXT};
+            if (method.parts) {
+                value.carrier = CL_CARRIER_JSON;
+                value.type = CL_MASK_JSON;
+                value.n = noisy_json(text, sizeof text);
+            } else {
+                value.n = noisy_value(text, 400);
+                value.max_chars = noise(2) ? noise(60) : 0;
+            }
+            check_method(mask, worker, &value);
+        }
+        cl_mask_worker_close(worker);
+        cl_mask_free(mask);
+    }
 }
 
 int main(void)
@@ -685,6 +798,8 @@ int main(void)
         cmocka_unit_test(distinct_stays_distinct),
         cmocka_unit_test(promises_hold_for_old_findings),
         cmocka_unit_test(promises_hold_for_noise),
+        cmocka_unit_test(promises_hold_for_hidden_noise),
+        cmocka_unit_test(methods_hold_for_noise),
     };
     return cmocka_run_group_tests_name("mask", tests, NULL, NULL);
 }
