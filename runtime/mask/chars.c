@@ -370,7 +370,13 @@ size_t cl_mask_local_start(const char *s, size_t floor, size_t at)
         b = p;
     }
     uint32_t code = 0;
-    return b + escape_bytes(s, b, at, &code);
+    b += escape_bytes(s, b, at, &code);
+    /* Apostrophes in front are quotes, perhaps doubled: they stay where they are. */
+    size_t name = b;
+    while (name < at && s[name] == '\'') {
+        name++;
+    }
+    return name < at ? name : b;
 }
 
 /* Does an HTML entity other than a space or a tag bracket end before s[at]? */
