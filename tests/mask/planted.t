@@ -51,6 +51,13 @@ needless() { # OUT: lines of known.txt of which nothing was found
         END { for (l in line) if (!line[l]) print "# not needed in known.txt: " l }' "$tmp/$1.tsv" "$tmp/manifest.tsv"
 }
 
+# Of which the hash leaves the local part: the mask takes it for text before an address without one.
+kept='/(soft|percent_route|comment_local|url_all|entity_all|entity_all_hex)$|^xml_attribute/(utf8_local|quoted|quoted_at)$'
+
+traces() { # OUT: nothing that was planted is left, of what is not known
+    awk -F '\t' -v kept="$kept" '$4 == "" && ($2 "/" $3) !~ kept { print; left = 1 } END { exit left }' "$tmp/$1.tsv"
+}
+
 missing() { # OUT WHERE: those planted in such a place that were not found; fails when there are any
     awk -F '\t' -v where="$2" 'NR == FNR { found[$1]; next }
         $4 ~ where && !($1 in found) { print; missed = 1 }
@@ -78,6 +85,9 @@ for name in streamed restored; do
     ok "$name: a certificate" grep -q '"not_scanned"' "$tmp/said/$name.json"
     dump "$target dbname=$name" >"$tmp/$name.sql"
 done
+said=$(copy hash stream source="$src" target="$(fresh_on "$target dbname=postgres" hashed)" rules=planted)
+ok "streamed with hashes" says '"masked":' "$said"
+dump "$target dbname=hashed" >"$tmp/hashed.sql"
 ok "nothing is left among temporary files" test -z "$(ls -A "$TMPDIR")"
 ok "the target stops" stop target
 
@@ -88,6 +98,9 @@ ok "none in its write-ahead log" judge wal
 search dump "$tmp/streamed.sql" "$tmp/restored.sql" | sed 's/^/# dumps: /'
 ok "none in dumps" judge dump
 needless dump
+
+TRACES=yes search traces "$tmp/hashed.sql" | sed 's/^/# hashed: /'
+ok "with hashes not even a local part" traces traces
 
 # ---------------------------------------------------------------- the search finds what is there
 

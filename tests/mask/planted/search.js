@@ -1,6 +1,7 @@
 // Searches files byte by byte for planted addresses, in whatever spelling.
 //
 //   node search.js MANIFEST OUT.tsv PATH...     OUT.tsv: number, carrier, form, named, file, what stood there
+//   TRACES=yes node search.js ...               every local part counts, whatever follows it: nothing may be left
 //
 // The number is "-" where an at-sign and the planted domain stand behind something else.
 //
@@ -104,6 +105,9 @@ const OPEN = /@(?:[a-z0-9\x80-\xff-]+\.)*\[?$/i;
 const DOMAIN = /@(?:[a-z0-9\x80-\xff-]+\.)*secret-company/gi;
 
 function find(text, found) {
+  if (process.env.TRACES) {
+    for (const m of text.matchAll(/planted-(\d{5})-/gi)) found(m[1], text.substr(m.index, 80));
+  }
   for (const m of text.matchAll(ADDRESS)) {
     if (OPEN.test(m[2]) || !m[2].includes("_")) found(m[1], m[0]);
   }
