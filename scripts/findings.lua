@@ -5,27 +5,31 @@ local log = require "log"
 
 local M = {}
 
-local function rows(n) return n == 1 and "1 row" or ("%d rows"):format(n) end
+--- "1 row does", "7 rows do"
+local function rows(n, one, many)
+  return n == 1 and "1 row " .. one or ("%d rows %s"):format(n, many)
+end
 
 local SAID = {
   width = function(f)
-    return ("%s do not fit its %d characters once masked, %d are needed: widen the column, or choose a "
-      .. "shorter mail domain"):format(rows(f.count), f.limit, f.needed)
+    return ("%s not fit its %d characters once masked, %d are needed: widen the column, or choose a shorter "
+      .. "mail domain"):format(rows(f.count, "does", "do"), f.limit, f.needed)
   end,
   unique = function(f)
-    return ("%s would have the key of another in %s once masked: change one of each, or choose another mail "
-      .. "domain (addresses that are in it already stay as they are)"):format(rows(f.count), f.name)
+    return ("%s have the key of another in %s once masked: change one of each, or choose another mail "
+      .. "domain (addresses that are in it already stay as they are)"):format(rows(f.count, "would", "would"), f.name)
   end,
   check = function(f)
-    return ("%s break the constraint %s once masked: change it, or those rows"):format(rows(f.count), f.name)
+    return ("%s the constraint %s once masked: change it, or those rows"):format(
+      rows(f.count, "breaks", "break"), f.name)
   end,
   domain = function(f)
-    return ("%s break %s, a constraint of the column's domain, once masked: change it, or those rows")
-      :format(rows(f.count), f.name)
+    return ("%s %s, a constraint of the column's domain, once masked: change it, or those rows"):format(
+      rows(f.count, "breaks", "break"), f.name)
   end,
   ["foreign key"] = function(f)
-    return ("%s no longer lead to %s (%s) once masked: let both columns keep the same values and have the "
-      .. "same width"):format(rows(f.count), f.other, f.name)
+    return ("%s nowhere in %s (%s) once masked: let both columns keep the same values and have the same "
+      .. "width"):format(rows(f.count, "leads", "lead"), f.other, f.name)
   end,
 }
 

@@ -11,7 +11,7 @@
 #include "check_private.h"
 
 enum {
-    ROWS_A_QUESTION = 1000,
+    ROWS_A_QUESTION = 4000,
     BYTES_A_QUESTION = 256 * 1024, /* of one column: then it is asked with fewer rows */
     SHOWN = 200,                   /* characters of a value that come back for a sample */
     CODE_BYTES = 5,                /* of a SQLSTATE */

@@ -163,6 +163,13 @@ refused "a target older than the source" 3 \
     "cluster test1 runs PostgreSQL $((major - 1)), older than the $major of $source_ctx.*upgrade it" \
     --config "$demo/older.conf" "$script" "${pair[@]}"
 newest
+in_source "create table crm7.narrow (mail varchar(20))" "grant select on crm7.narrow to public" \
+    "insert into crm7.narrow values ('ola@firma.example')"
+unfit='crm7.narrow \(mail\): 1 row does not fit its 20 characters once masked, 25 are needed: widen the column'
+refused "a column too narrow for masked addresses" 3 "$unfit" "$script" "${pair[@]}"
+refused "and so does a plan" 3 "$unfit" plan "$script" "${pair[@]}"
+in_source "drop table crm7.narrow"
+
 unchanged "after all that was refused"
 
 # ---- a tenant at work -------------------------------------------------------------------------------
