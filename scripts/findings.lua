@@ -27,6 +27,18 @@ local SAID = {
     return ("%s %s, a constraint of the column's domain, once masked: change it, or those rows"):format(
       rows(f.count, "breaks", "break"), f.name)
   end,
+  method = function(f)
+    return ("%s no value for the column's method, %s: mend those rows, or the rule"):format(
+      rows(f.count, "has", "have"), f.name)
+  end,
+  ["not null"] = function(f)
+    return ("%s NULL by the column's method, %s, which the column does not allow: choose another method")
+      :format(rows(f.count, "becomes", "become"), f.name)
+  end,
+  methods = function(f)
+    return ("it refers to %s (%s), which has another method, or none: give both columns the same"):format(
+      f.other, f.name)
+  end,
   ["foreign key"] = function(f)
     return ("%s nowhere in %s (%s) once masked: let both columns keep the same values and have the same "
       .. "width"):format(rows(f.count, "leads", "lead"), f.other, f.name)

@@ -94,6 +94,30 @@ static bool add_width(struct cl_check_result *result, const struct check_table *
     return add_finding(result, &model, t->read.schema, t->read.name, "");
 }
 
+/* What a method cannot do; its name takes the place of a constraint's. */
+static bool add_method(struct cl_check_result *result, const struct check_table *t, size_t i,
+                       const char *kind, uint64_t count)
+{
+    struct cl_check_finding model = {
+        .kind = kind, .columns = strdup(t->columns[i].name), .other = strdup(""), .count = count};
+    return add_finding(result, &model, t->read.schema, t->read.name,
+                       cl_mask_method_kind(t->stats[i].method));
+}
+
+/* A foreign key whose columns have different methods: no row need be looked at. */
+static bool add_apart(struct cl_check_result *result, const PGresult *r, int row)
+{
+    struct cl_buf other;
+    cl_buf_init(&other, NAMES_MAX);
+    cl_buf_addf(&other, "%s.%s.%s", PQgetvalue(r, row, CHECK_LINK_TO_SCHEMA),
+                PQgetvalue(r, row, CHECK_LINK_TO_TABLE), PQgetvalue(r, row, CHECK_LINK_TO_COLUMN));
+    struct cl_check_finding model = {.kind = "methods",
+                                     .columns = strdup(PQgetvalue(r, row, CHECK_LINK_COLUMN)),
+                                     .other = other.data};
+    return add_finding(result, &model, PQgetvalue(r, row, CHECK_LINK_SCHEMA),
+                       PQgetvalue(r, row, CHECK_LINK_TABLE), PQgetvalue(r, row, CHECK_LINK_NAME));
+}
+
 static bool add_link(struct cl_check_result *result, const struct check_table *t,
                      const struct check_link *link)
 {
@@ -160,6 +184,11 @@ static bool gather_table(struct cl_check_result *result, const struct check_tabl
             (unfit && !add_width(result, t, i))) {
             return false;
         }
+        uint64_t failed = atomic_load(&stats->failed), nulls = atomic_load(&stats->nulls);
+        if ((failed > 0 && !add_method(result, t, i, "method", failed)) ||
+            (nulls > 0 && !add_method(result, t, i, "not null", nulls))) {
+            return false;
+        }
     }
     for (size_t i = 0; i < t->n_links; i++) {
         if (atomic_load(&t->links[i].count) > 0 && !add_link(result, t, &t->links[i])) {
@@ -175,6 +204,9 @@ static struct cl_check_result *gather(const struct check_plan *plan, struct cl_e
     bool ok = result != NULL;
     for (size_t i = 0; ok && i < plan->n_tables; i++) {
         ok = gather_table(result, &plan->tables[i]);
+    }
+    for (size_t i = 0; ok && i < plan->n_apart; i++) {
+        ok = add_apart(result, plan->link_rows, plan->apart[i]);
     }
     for (size_t i = 0; ok && i < plan->n_rules; i++) {
         const struct check_rule *rule = &plan->rules[i];
@@ -253,7 +285,8 @@ bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
               cl_catalog_load_whole(&catalog, keeper.link.conn, err) &&
               cl_catalog_exclude(&catalog, spec->exclude, spec->n_exclude, err) &&
-              cl_run_protect(&run, &keeper, err) &&
+              cl_catalog_named(&catalog, spec->mask, err) &&
+              cl_catalog_mask(&catalog, spec->mask, err) && cl_run_protect(&run, &keeper, err) &&
               cl_check_plan_load(plan, &run, &catalog, keeper.link.conn, err) &&
               read_tables(plan, &keeper, err);
     if (ok) {

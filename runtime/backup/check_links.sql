@@ -1,5 +1,5 @@
 -- Foreign keys, a row for each pair of columns: who refers, and to what.
-SELECT k.conname, k.conrelid, n.nspname, c.relname, a.attname, rn.nspname, r.relname, ra.attname
+SELECT k.conname, n.nspname, c.relname, a.attname, rn.nspname, r.relname, ra.attname
   FROM pg_constraint k
  CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS u (attnum, refnum)
   JOIN pg_class c ON c.oid = k.conrelid AND c.relkind = 'r'

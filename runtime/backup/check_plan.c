@@ -11,7 +11,7 @@ enum {
     NAME_BYTES_MAX = 256,        /* schema.table */
 };
 
-/* Columns of check_rules.sql and of check_links.sql. */
+/* Columns of check_rules.sql. */
 enum {
     R_ID,
     R_KIND,
@@ -28,7 +28,6 @@ enum {
     R_TYPE,
     R_ALIAS
 };
-enum { L_NAME, L_RELID, L_SCHEMA, L_TABLE, L_COLUMN, L_TO_SCHEMA, L_TO_TABLE, L_TO_COLUMN };
 
 static bool no_memory(struct cl_err *err)
 {
@@ -45,7 +44,7 @@ static bool wanted(const struct cl_backup_spec *spec, const struct cl_table *tab
     for (size_t i = 0; !named && i < spec->n_tables; i++) {
         named = strcmp(spec->tables[i], full) == 0;
     }
-    return named && table->text_like && !table->excluded && !table->partitioned;
+    return named && !table->excluded && !table->partitioned;
 }
 
 static bool add_table(struct check_plan *plan, const struct cl_table *table, struct cl_err *err)
@@ -61,8 +60,11 @@ static bool add_table(struct check_plan *plan, const struct cl_table *table, str
     }
     for (size_t i = 0; i < table->n_columns; i++) {
         const struct cl_column *column = &table->columns[i];
-        if (column->class.text_like) {
+        const struct cl_mask_method *method = cl_table_method(table, column->name, plan->mask);
+        if (column->class.text_like || method) {
             struct check_column *stats = &t->stats[t->n_swept];
+            stats->method = method;
+            t->every |= method != NULL;
             stats->keep = cl_mask_column(plan->mask, table->schema, table->name, column->name);
             atomic_flag_clear(&stats->sampled);
             t->columns[t->n_swept++] = *column;
@@ -87,7 +89,7 @@ static bool add_tables(struct check_plan *plan, const struct cl_catalog *catalog
         return no_memory(err);
     }
     for (size_t i = 0; i < catalog->n_tables; i++) {
-        if (wanted(plan->run->spec, &catalog->tables[i]) &&
+        if (catalog->tables[i].text_like && wanted(plan->run->spec, &catalog->tables[i]) &&
             !add_table(plan, &catalog->tables[i], err)) {
             return false;
         }
@@ -96,9 +98,9 @@ static bool add_tables(struct check_plan *plan, const struct cl_catalog *catalog
     return true;
 }
 
-static struct check_table *find_table(struct check_plan *plan, const char *oid)
+static struct check_table *find_table(struct check_plan *plan, uint32_t oid)
 {
-    struct cl_table table = {.oid = (uint32_t)strtoul(oid, NULL, 10)};
+    struct cl_table table = {.oid = oid};
     struct check_table key = {.table = &table};
     return plan->n_tables == 0 ? NULL
                                : bsearch(&key, plan->tables, plan->n_tables, sizeof key, by_oid);
@@ -126,6 +128,35 @@ static bool read_column(struct check_table *t, const char *name, size_t *place)
     }
     t->columns[t->read.n_columns++] = t->table->columns[whole];
     return true;
+}
+
+/* What methods look at besides their own column; which columns may not be NULL. */
+static bool add_methods(struct check_plan *plan, PGconn *conn, struct cl_err *err)
+{
+    static const char filled[] = "SELECT a.attrelid, a.attname FROM pg_attribute a "
+                                 "WHERE a.attnotnull AND a.attnum > 0 AND a.attrelid >= 16384";
+    size_t place;
+    if (cl_mask_methods_count(plan->mask) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        struct check_table *t = &plan->tables[i];
+        for (size_t k = 0; k < t->n_swept; k++) {
+            struct check_column *stats = &t->stats[k];
+            const char *by = stats->method ? cl_mask_method_by(stats->method) : NULL;
+            stats->by = by && read_column(t, by, &place) ? place : SIZE_MAX;
+        }
+    }
+    PGresult *r = cl_pg_query(conn, filled, 0, NULL, err);
+    for (int row = 0; r && row < PQntuples(r); row++) {
+        struct check_table *t =
+            find_table(plan, (uint32_t)strtoul(PQgetvalue(r, row, 0), NULL, 10));
+        if (t && find_column(t->columns, t->n_swept, PQgetvalue(r, row, 1), &place)) {
+            t->stats[place].filled = true;
+        }
+    }
+    PQclear(r);
+    return r != NULL;
 }
 
 /* ---------------------------------------------------------------- rules */
@@ -220,7 +251,8 @@ static bool add_rule(struct check_plan *plan, int first, int n, int version, str
 {
     const PGresult *r = plan->rule_rows;
     const char *kind = PQgetvalue(r, first, R_KIND);
-    struct check_table *t = find_table(plan, PQgetvalue(r, first, R_RELID));
+    struct check_table *t =
+        find_table(plan, (uint32_t)strtoul(PQgetvalue(r, first, R_RELID), NULL, 10));
     bool view = strncmp("of a materialised view", PQgetvalue(r, first, R_REASON), 22) == 0 &&
                 !plan->run->spec->tables && is_text(r, first, n);
     if (t ? !concerns(t, r, first, n) : !view) {
@@ -294,25 +326,49 @@ static bool add_rules(struct check_plan *plan, PGconn *conn, struct cl_err *err)
 
 /* ---------------------------------------------------------------- foreign keys */
 
+static bool add_apart(struct check_plan *plan, int row, struct cl_err *err)
+{
+    int *apart = realloc(plan->apart, (plan->n_apart + 1) * sizeof *apart);
+    if (!apart) {
+        return no_memory(err);
+    }
+    plan->apart = apart;
+    apart[plan->n_apart++] = row;
+    return true;
+}
+
 /* A column that refers to another, when the two are not treated alike. */
 static bool add_link(struct check_plan *plan, const struct cl_catalog *catalog, int row,
                      struct cl_err *err)
 {
     const PGresult *r = plan->link_rows;
-    struct check_table *t = find_table(plan, PQgetvalue(r, row, L_RELID));
-    const char *schema = PQgetvalue(r, row, L_TO_SCHEMA), *name = PQgetvalue(r, row, L_TO_TABLE);
-    const char *to = PQgetvalue(r, row, L_TO_COLUMN);
-    const struct cl_table *other = t ? cl_catalog_find(catalog, schema, name) : NULL;
+    const char *schema = PQgetvalue(r, row, CHECK_LINK_TO_SCHEMA);
+    const char *name = PQgetvalue(r, row, CHECK_LINK_TO_TABLE);
+    const char *column = PQgetvalue(r, row, CHECK_LINK_COLUMN);
+    const char *to = PQgetvalue(r, row, CHECK_LINK_TO_COLUMN);
+    const struct cl_table *table = cl_catalog_find(catalog, PQgetvalue(r, row, CHECK_LINK_SCHEMA),
+                                                   PQgetvalue(r, row, CHECK_LINK_TABLE));
+    const struct cl_table *other = table ? cl_catalog_find(catalog, schema, name) : NULL;
     size_t here, there;
-    if (!other || other->excluded ||
-        !find_column(t->columns, t->n_swept, PQgetvalue(r, row, L_COLUMN), &here) ||
+    if (!other || other->excluded || !wanted(plan->run->spec, table)) {
+        return true;
+    }
+    const struct cl_mask_method *from = cl_table_method(table, column, plan->mask);
+    const struct cl_mask_method *onto = cl_table_method(other, to, plan->mask);
+    if (!from != !onto ||
+        (from && strcmp(cl_mask_method_kind(from), cl_mask_method_kind(onto)) != 0)) {
+        return add_apart(plan, row, err);
+    }
+    struct check_table *t = find_table(plan, table->oid);
+    if (!t || (from && (cl_mask_method_by(from) || cl_mask_method_by(onto))) ||
+        !find_column(t->columns, t->n_swept, column, &here) ||
         !find_column(other->columns, other->n_columns, to, &there)) {
         return true;
     }
     const struct cl_type_class *ours = &t->columns[here].class;
     const struct cl_type_class *theirs = &other->columns[there].class;
     const struct cl_mask_column *keep = cl_mask_column(plan->mask, schema, name, to);
-    if (keep == t->stats[here].keep && ours->max_chars == theirs->max_chars) {
+    if (!from && keep == t->stats[here].keep && ours->max_chars == theirs->max_chars) {
         return true;
     }
     struct check_link *links = realloc(t->links, (t->n_links + 1) * sizeof *links);
@@ -323,7 +379,8 @@ static bool add_link(struct check_plan *plan, const struct cl_catalog *catalog, 
     struct check_link *link = &links[t->n_links++];
     memset(link, 0, sizeof *link);
     atomic_flag_clear(&link->sampled);
-    link->name = PQgetvalue(r, row, L_NAME);
+    link->name = PQgetvalue(r, row, CHECK_LINK_NAME);
+    link->method = onto;
     link->column = here;
     link->keep = keep;
     link->class = *theirs;
@@ -352,20 +409,8 @@ bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
     plan->mask = run->spec->mask;
     uv_mutex_init(&plan->mutex);
     atomic_init(&plan->keys_left, CL_CHECK_KEYS_MAX);
-    return add_tables(plan, catalog, err) && add_rules(plan, conn, err) &&
-           add_links(plan, catalog, conn, err);
-}
-
-static void free_scratch(struct check_scratch *scratch)
-{
-    while (scratch) {
-        struct check_scratch *next = scratch->next;
-        cl_buf_fini(&scratch->bytes);
-        cl_buf_fini(&scratch->raw);
-        cl_buf_fini(&scratch->other);
-        free(scratch);
-        scratch = next;
-    }
+    return add_tables(plan, catalog, err) && add_methods(plan, conn, err) &&
+           add_rules(plan, conn, err) && add_links(plan, catalog, conn, err);
 }
 
 void cl_check_plan_fini(struct check_plan *plan)
@@ -392,8 +437,9 @@ void cl_check_plan_fini(struct check_plan *plan)
         free(plan->tables[i].stats);
         free((void *)plan->tables[i].rules);
         free(plan->tables[i].links);
+        cl_check_scratch_free(plan->tables[i].scratch);
     }
-    free_scratch(plan->scratch);
+    free(plan->apart);
     free(plan->rules);
     free(plan->tables);
     PQclear(plan->rule_rows);

@@ -15,8 +15,13 @@ enum { CHECK_LITERAL_MAX = 512 * 1024 * 1024 }; /* the server takes a message of
 
 /* A column that is read, and what became of its values. Counters are added to by all workers. */
 struct check_column {
-    const struct cl_mask_column *keep; /* what it may keep; NULL: nothing */
-    atomic_ullong changed;             /* as in struct cl_check_column … */
+    const struct cl_mask_column *keep;   /* what it may keep; NULL: nothing */
+    const struct cl_mask_method *method; /* what makes its values; NULL: they are swept */
+    size_t by;                           /* place of the column that decides with it; SIZE_MAX */
+    bool filled;                         /* with a method: it may not be NULL */
+    atomic_ullong failed;                /* with a method: it does not take the value … */
+    atomic_ullong nulls;                 /* … or makes NULL of it, though it may not be */
+    atomic_ullong changed;               /* as in struct cl_check_column … */
     atomic_ullong shortened;
     atomic_ullong squeezed;
     atomic_ullong unfit;
@@ -55,30 +60,32 @@ struct check_rule {
 
 /* A column that refers to another one, which treats values in another way. */
 struct check_link {
-    const char *name;                   /* of the constraint; borrowed */
-    size_t column;                      /* its place among the read ones */
-    const struct cl_mask_column *keep;  /* of the column referred to */
-    struct cl_type_class class;         /* same */
-    const char *schema;                 /* where that is; borrowed */
-    const char *table;                  /* same */
-    const char *to;                     /* same */
-    atomic_ullong count;                /* values that no longer lead there */
-    atomic_flag sampled;                /* as above */
-    char sample[CL_CHECK_SAMPLE_BYTES]; /* same */
+    const char *name;                    /* of the constraint; borrowed */
+    size_t column;                       /* its place among the read ones */
+    const struct cl_mask_column *keep;   /* of the column referred to */
+    const struct cl_mask_method *method; /* same */
+    struct cl_type_class class;          /* same */
+    const char *schema;                  /* where that is; borrowed */
+    const char *table;                   /* same */
+    const char *to;                      /* same */
+    atomic_ullong count;                 /* values that no longer lead there */
+    atomic_flag sampled;                 /* as above */
+    char sample[CL_CHECK_SAMPLE_BYTES];  /* same */
 };
 
 struct check_table {
-    const struct cl_table *table; /* of the catalog */
-    struct cl_table read;         /* the same with the columns that are read, as text */
-    struct cl_column *columns;    /* these, those that are swept first; n in read.n_columns */
-    size_t n_swept;               /* how many are swept */
-    struct check_column *stats;   /* by column that is swept */
-    struct check_rule **rules;    /* n_rules that are looked into; array owned */
-    size_t n_rules;               /* entries of rules */
-    struct check_link *links;     /* n_links */
-    size_t n_links;               /* entries of links */
-    bool every;                   /* a rule wants every row */
-    struct check_plan *plan;      /* the whole; borrowed */
+    const struct cl_table *table;  /* of the catalog */
+    struct cl_table read;          /* the same with the columns that are read, as text */
+    struct cl_column *columns;     /* these, those that are swept first; n in read.n_columns */
+    size_t n_swept;                /* how many are swept */
+    struct check_column *stats;    /* by column that is swept */
+    struct check_rule **rules;     /* n_rules that are looked into; array owned */
+    size_t n_rules;                /* entries of rules */
+    struct check_link *links;      /* n_links */
+    size_t n_links;                /* entries of links */
+    bool every;                    /* a rule wants every row, or a method makes values */
+    struct check_scratch *scratch; /* free ones; under the plan's mutex */
+    struct check_plan *plan;       /* the whole; borrowed */
 };
 
 /* What a worker needs for a row. */
@@ -87,11 +94,15 @@ struct check_scratch {
     struct cl_buf bytes;              /* the row's values as they will be */
     struct cl_buf raw;                /* an unescaped value */
     struct cl_buf other;              /* for what is needed for a moment */
+    struct cl_buf by;                 /* what decides with a method, unescaped */
+    struct cl_mask_worker **workers;  /* of the table's swept columns, then of its links */
+    size_t n_workers;                 /* entries of workers */
     size_t at[CL_COPY_FIELDS_MAX];    /* where each value begins in bytes … */
     size_t len[CL_COPY_FIELDS_MAX];   /* … and how long it is; SIZE_MAX: NULL */
     bool changed[CL_COPY_FIELDS_MAX]; /* of swept ones: the mask did */
     bool hit[CL_COPY_FIELDS_MAX];     /* same: there may be an address */
     bool unfit[CL_COPY_FIELDS_MAX];   /* same: it does not fit; it stands there unlimited */
+    bool null[CL_COPY_FIELDS_MAX];    /* same: a method made NULL of it */
 };
 
 struct check_plan {
@@ -104,8 +115,10 @@ struct check_plan {
     PGresult *rule_rows;                           /* what strings point into */
     PGresult *link_rows;                           /* same */
     atomic_llong keys_left;                        /* room for keys, of all sets */
+    int *apart;                                    /* n_apart rows of link_rows: foreign keys of
+                                                      which the columns have different methods */
+    size_t n_apart;                                /* entries of apart */
     uv_mutex_t mutex;                              /* guards what follows */
-    struct check_scratch *scratch;                 /* free ones */
     struct cl_link asking[CL_BACKUP_JOBS_MAX + 1]; /* n_asking free sessions */
     size_t n_asking;                               /* entries of asking */
 };
@@ -115,6 +128,19 @@ struct check_plan {
 bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
                         const struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
 void cl_check_plan_fini(struct check_plan *plan);
+
+/* Columns of check_links.sql. */
+enum {
+    CHECK_LINK_NAME,
+    CHECK_LINK_SCHEMA,
+    CHECK_LINK_TABLE,
+    CHECK_LINK_COLUMN,
+    CHECK_LINK_TO_SCHEMA,
+    CHECK_LINK_TO_TABLE,
+    CHECK_LINK_TO_COLUMN
+};
+
+void cl_check_scratch_free(struct check_scratch *list); /* all of them */
 
 /* check_row.c: takes a row; arg is its table. For struct cl_reading. */
 bool cl_check_row(void *arg, const struct cl_row_seen *row, struct cl_err *err);

@@ -19,18 +19,66 @@ static bool no_memory(struct cl_err *err)
     return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
 }
 
-static struct check_scratch *take_scratch(struct check_plan *plan)
+void cl_check_scratch_free(struct check_scratch *list)
 {
-    uv_mutex_lock(&plan->mutex);
-    struct check_scratch *scratch = plan->scratch;
-    if (scratch) {
-        plan->scratch = scratch->next;
+    while (list) {
+        struct check_scratch *next = list->next;
+        for (size_t i = 0; i < list->n_workers; i++) {
+            cl_mask_worker_close(list->workers[i]);
+        }
+        free((void *)list->workers);
+        cl_buf_fini(&list->bytes);
+        cl_buf_fini(&list->raw);
+        cl_buf_fini(&list->other);
+        cl_buf_fini(&list->by);
+        free(list);
+        list = next;
     }
-    uv_mutex_unlock(&plan->mutex);
-    if (!scratch && (scratch = calloc(1, sizeof *scratch))) {
-        cl_buf_init(&scratch->bytes, BYTES_MAX);
-        cl_buf_init(&scratch->raw, BYTES_MAX);
-        cl_buf_init(&scratch->other, BYTES_MAX);
+}
+
+static bool open_workers(const struct check_table *t, struct check_scratch *scratch,
+                         struct cl_err *err)
+{
+    size_t n = t->n_swept + t->n_links;
+    scratch->workers = calloc(n + 1, sizeof(*scratch->workers));
+    if (!scratch->workers) {
+        return no_memory(err);
+    }
+    scratch->n_workers = n;
+    for (size_t i = 0; i < n; i++) {
+        bool link = i >= t->n_swept;
+        const struct cl_mask_method *method =
+            link ? t->links[i - t->n_swept].method : t->stats[i].method;
+        if (method && !(scratch->workers[i] = cl_mask_worker_open(method, err))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct check_scratch *take_scratch(struct check_table *t, struct cl_err *err)
+{
+    uv_mutex_lock(&t->plan->mutex);
+    struct check_scratch *scratch = t->scratch;
+    if (scratch) {
+        t->scratch = scratch->next;
+    }
+    uv_mutex_unlock(&t->plan->mutex);
+    if (scratch) {
+        return scratch;
+    }
+    scratch = calloc(1, sizeof *scratch);
+    if (!scratch) {
+        no_memory(err);
+        return NULL;
+    }
+    cl_buf_init(&scratch->bytes, BYTES_MAX);
+    cl_buf_init(&scratch->raw, BYTES_MAX);
+    cl_buf_init(&scratch->other, BYTES_MAX);
+    cl_buf_init(&scratch->by, BYTES_MAX);
+    if (!open_workers(t, scratch, err)) {
+        cl_check_scratch_free(scratch);
+        return NULL;
     }
     return scratch;
 }
@@ -43,15 +91,16 @@ static void trim(struct cl_buf *b)
     cl_buf_reset(b);
 }
 
-static void give_scratch(struct check_plan *plan, struct check_scratch *scratch)
+static void give_scratch(struct check_table *t, struct check_scratch *scratch)
 {
     trim(&scratch->bytes);
     trim(&scratch->raw);
     trim(&scratch->other);
-    uv_mutex_lock(&plan->mutex);
-    scratch->next = plan->scratch;
-    plan->scratch = scratch;
-    uv_mutex_unlock(&plan->mutex);
+    trim(&scratch->by);
+    uv_mutex_lock(&t->plan->mutex);
+    scratch->next = t->scratch;
+    t->scratch = scratch;
+    uv_mutex_unlock(&t->plan->mutex);
 }
 
 static size_t count_chars(const char *s, size_t n)
@@ -182,25 +231,99 @@ static bool mask_value(struct check_table *t, size_t i, const char *in, size_t n
     return ok && (!row->changed[i] || count_change(t, i, in, n, row, shortened, err));
 }
 
+/* Is it the value's fault, or a failure of ours? */
+static bool is_refusal(const struct cl_err *err)
+{
+    return err->class == CL_INVALID;
+}
+
+/* Of a value that a method does not take the copy would fail; it is left as it is. */
+static bool take_refusal(struct check_table *t, size_t i, const char *in, size_t n,
+                         struct check_scratch *row, struct cl_err *err)
+{
+    if (!is_refusal(err)) {
+        return false;
+    }
+    atomic_fetch_add(&t->stats[i].failed, 1);
+    row->unfit[i] = true;
+    cl_buf_add(&row->bytes, in, n);
+    return true;
+}
+
+/* One value through its column's method; by: the field that decides with it, NULL: none. */
+static bool make_value(struct check_table *t, size_t i, const char *in, size_t n,
+                       const struct cl_field *by, struct check_scratch *row, struct cl_err *err)
+{
+    const struct cl_type_class *class = &t->columns[i].class;
+    struct check_column *stats = &t->stats[i];
+    struct cl_mask_tally tally = {0};
+    struct cl_mask_value value = {.in = in,
+                                  .n = n,
+                                  .carrier = class->carrier,
+                                  .type = class->type,
+                                  .max_chars = class->max_chars};
+    size_t start = row->bytes.len;
+    bool is_null = false;
+    if (by && by->len >= 0) {
+        cl_buf_reset(&row->by);
+        if (!cl_text_unescape(&row->by, by->data, (size_t)by->len)) {
+            return cl_fail(err, CL_INVALID, "E_COPY_DATA", "a value that is not COPY data");
+        }
+        value.by = cl_buf_str(&row->by);
+        value.n_by = row->by.len;
+    }
+    if (!cl_mask_method_apply(t->plan->mask, row->workers[i], stats->keep, &value, &row->bytes,
+                              &is_null, &tally, err)) {
+        row->bytes.len = start;
+        return take_refusal(t, i, in, n, row, err);
+    }
+    size_t len = row->bytes.len - start;
+    row->changed[i] = is_null || len != n || memcmp(cl_buf_str(&row->bytes) + start, in, n) != 0;
+    row->null[i] = is_null;
+    atomic_fetch_add(&stats->nulls, is_null && stats->filled);
+    atomic_fetch_add(&stats->changed, row->changed[i]);
+    return true;
+}
+
+/* What the other end of a link makes of the value, into row->other; *is_null when nothing. */
+static bool make_other(struct check_table *t, const struct check_link *link, const char *in,
+                       size_t n, struct check_scratch *row, bool *is_null, struct cl_err *err)
+{
+    const struct cl_type_class *class = &link->class;
+    size_t place = t->n_swept + (size_t)(link - t->links);
+    struct cl_mask_tally tally = {0};
+    struct cl_mask_value value = {.in = in,
+                                  .n = n,
+                                  .carrier = class->carrier,
+                                  .type = class->type,
+                                  .max_chars = class->max_chars};
+    bool changed;
+    uint64_t shortened;
+    *is_null = false;
+    cl_buf_reset(&row->other);
+    return row->workers[place]
+               ? cl_mask_method_apply(t->plan->mask, row->workers[place], link->keep, &value,
+                                      &row->other, is_null, &tally, err)
+               : apply(t, link->keep, class, class->max_chars, in, n, &row->other, &changed,
+                       &shortened, err);
+}
+
 /* Does the other end of a link make the same of the value? */
 static bool follow(struct check_table *t, struct check_link *link, const char *in, size_t n,
                    struct check_scratch *row, struct cl_err *err)
 {
     size_t i = link->column, len = row->len[i];
-    bool changed;
-    uint64_t shortened;
-    struct cl_err ignored;
-    if (row->unfit[i]) {
-        return true; /* told of */
+    bool is_null;
+    struct cl_err refusal;
+    if (row->unfit[i] || len == SIZE_MAX) {
+        return true; /* told of, or nothing */
     }
-    cl_buf_reset(&row->other);
-    bool ok = apply(t, link->keep, &link->class, link->class.max_chars, in, n, &row->other,
-                    &changed, &shortened, &ignored);
-    if (!ok && !is_width(&ignored)) {
-        *err = ignored;
+    bool ok = make_other(t, link, in, n, row, &is_null, &refusal);
+    if (!ok && !is_refusal(&refusal)) {
+        *err = refusal;
         return false;
     }
-    bool same = ok && row->other.len == len &&
+    bool same = ok && !is_null && row->other.len == len &&
                 memcmp(cl_buf_str(&row->other), cl_buf_str(&row->bytes) + row->at[i], len) == 0;
     if (!same) {
         atomic_fetch_add(&link->count, 1);
@@ -212,19 +335,21 @@ static bool follow(struct check_table *t, struct check_link *link, const char *i
     return true;
 }
 
-static bool take_value(struct check_table *t, size_t i, const struct cl_field *field,
+static bool take_value(struct check_table *t, size_t i, const struct cl_field *fields,
                        struct check_scratch *row, struct cl_err *err)
 {
+    const struct cl_field *field = &fields[i];
     const char *value = field->data;
     size_t n = field->len > 0 ? (size_t)field->len : 0;
     bool swept = i < t->n_swept, ok = true;
     row->at[i] = row->bytes.len;
-    row->changed[i] = row->hit[i] = row->unfit[i] = false;
+    row->changed[i] = row->hit[i] = row->unfit[i] = row->null[i] = false;
     if (field->len < 0) {
         row->len[i] = SIZE_MAX;
         return true;
     }
-    row->hit[i] = swept && cl_mask_search(value, n, 0) < n;
+    const struct check_column *stats = swept ? &t->stats[i] : NULL;
+    row->hit[i] = swept && (stats->method || cl_mask_search(value, n, 0) < n);
     if (memchr(value, '\\', n)) {
         cl_buf_reset(&row->raw);
         ok = cl_text_unescape(&row->raw, value, n) ||
@@ -232,12 +357,18 @@ static bool take_value(struct check_table *t, size_t i, const struct cl_field *f
         value = cl_buf_str(&row->raw);
         n = row->raw.len;
     }
-    if (ok && row->hit[i]) {
+    if (ok && row->hit[i] && stats->method) {
+        while (t->columns[i].class.padded && n > 0 && value[n - 1] == ' ') {
+            n--;
+        }
+        ok =
+            make_value(t, i, value, n, stats->by != SIZE_MAX ? &fields[stats->by] : NULL, row, err);
+    } else if (ok && row->hit[i]) {
         ok = mask_value(t, i, value, n, row, err);
     } else if (ok) {
         cl_buf_add(&row->bytes, value, n);
     }
-    row->len[i] = row->bytes.len - row->at[i];
+    row->len[i] = row->null[i] ? SIZE_MAX : row->bytes.len - row->at[i];
     for (size_t k = 0; ok && row->hit[i] && k < t->n_links; k++) {
         ok = t->links[k].column != i || follow(t, &t->links[k], value, n, row, err);
     }
@@ -279,18 +410,18 @@ bool cl_check_row(void *arg, const struct cl_row_seen *seen, struct cl_err *err)
     if (!t->every && is_clean(t, seen->fields)) {
         return true;
     }
-    struct check_scratch *row = take_scratch(t->plan);
+    struct check_scratch *row = take_scratch(t, err);
     if (!row) {
-        return no_memory(err);
+        return false;
     }
     bool ok = true;
     for (size_t i = 0; ok && i < t->read.n_columns; i++) {
-        ok = take_value(t, i, &seen->fields[i], row, err);
+        ok = take_value(t, i, seen->fields, row, err);
     }
     ok = ok && (!row->bytes.failed || no_memory(err));
     for (size_t k = 0; ok && k < t->n_rules; k++) {
         ok = judge(t->rules[k], row, err);
     }
-    give_scratch(t->plan, row);
+    give_scratch(t, row);
     return ok;
 }

@@ -57,16 +57,22 @@ insert into shop.parts values (1, 'a@b.example'), (1, 'a_b.example@sink.test'), 
 analyze;
 SQL
 
-verb check source="$dsn" mask_domain=sink.test jobs=3 >"$tmp/said.json" 2>&1
 results=$(fresh_on "$admin" check_results)
-sql "$results" -v said="$(cat "$tmp/said.json")" >/dev/null <<'SQL' || cat "$tmp/said.json"
-create table said as select (:'said')::jsonb as doc;
+sql "$results" >/dev/null <<'SQL' || exit 1
+create table said (doc jsonb);
 create view findings as select f.* from said, jsonb_to_recordset(doc -> 'findings')
     as f (kind text, "table" text, columns text, name text, count int, "limit" int, needed int, sample text);
 create view columns as select c.* from said, jsonb_to_recordset(doc -> 'columns')
     as c ("table" text, "column" text, changed int, shortened int, squeezed int, unfit int);
 create view gaps as select g.* from said, jsonb_to_recordset(doc -> 'not_checked') as g (kind text, name text, reason text);
 SQL
+
+checked() { # key=value...: what check says is in the views from here on
+    verb check "$@" >"$tmp/said.json" 2>&1
+    sql "$results" -v said="$(cat "$tmp/said.json")" >/dev/null <<<"truncate said; insert into said values (:'said');" ||
+        cat "$tmp/said.json"
+}
+checked source="$dsn" mask_domain=sink.test jobs=3
 
 # found KIND TABLE COLUMNS NAME COUNT: exactly one such finding; "" for a width's name
 found() {
@@ -135,6 +141,23 @@ fresh_on "$admin" check_copy >/dev/null
 ok "a copy is refused before anything is written" ends 3 copied check_copy
 ok "for one of the findings" grep -qE 'the source cannot be copied with this mask: shop\..* \(and 11 more\)' "$tmp/copy.out"
 ok "the target is empty" says '^0$' "$(sql "$admin dbname=check_copy" -c "select count(*) from pg_class where oid > 16384")"
+
+methods=$(fresh_on "$admin" check_methods)
+sql "$methods" >/dev/null <<'SQL' || exit 1
+create schema shop;
+create table shop.dept (code text primary key);
+create table shop.staff (id int primary key, code text unique, born date not null,
+    pin text check (pin ~ '^[0-9]+$'), dept text references shop.dept, nick text unique);
+insert into shop.dept values ('sales');
+insert into shop.staff values (1, 'abc', '2000-01-01', '12', 'sales', 'a'), (2, 'abd', '2000-01-02', '13', 'sales', 'bb'),
+    (3, 'xyz', '2000-01-03', null, null, null);
+SQL
+checked source="$methods" rules=check
+ok "a method that makes keys equal" found unique staff code staff_code_key 1
+ok "one that makes NULL where there must be a value" found "not null" staff born null 3
+ok "one whose value breaks a constraint" found check staff pin staff_pin_check 2
+ok "one that only one end of a foreign key has" found methods staff dept staff_dept_fkey 0
+ok "and no other" asked "count(*) = 4 from findings"
 
 sql "$dsn" >/dev/null <<'SQL'
 drop table shop.narrow, shop.beyond, shop.child;
