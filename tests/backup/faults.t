@@ -7,17 +7,6 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/backup/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/demo/cluster.sh
-. "$root/scripts/demo/cluster.sh"
-
-until_true() { # SECONDS COMMAND...: polls
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.1
-    done
-}
 
 source_server=$(cluster source)
 target_server=$(cluster target)
@@ -50,13 +39,6 @@ ended() { # NAME PATTERN...: the copy ended soon, saying all of that in its last
     [ "$(printf '%s' "$said" | grep -c .)" = 1 ] && ! printf '%s' "$said" | grep -q '\\n'
 }
 
-sessions() { # SERVER: how many of ours it has
-    sql "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^(cloner|pg_dump|pg_restore)'"
-}
-no_sessions() { # on any server that runs
-    local server
-    for server in "$@"; do [ "$(sessions "$server")" = 0 ] || return 1; done
-}
 quiet() { until_true 30 no_sessions "$@" || { sessions "$1"; return 1; }; }
 
 crash() { # SERVER-NAME

@@ -8,6 +8,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tmp=$TEST_TMP/$(basename "$0" .t)
 bin=$(pg_config --bindir 2>/dev/null || echo /usr/lib/postgresql/15/bin)
 [ -x "$bin/pg_dump" ] || bin=/usr/lib/postgresql/15/bin
+# shellcheck source=scripts/demo/cluster.sh
+. "$root/scripts/demo/cluster.sh"
 count=0
 failures=0
 mkdir -p "$tmp"
@@ -35,6 +37,15 @@ says() { # PATTERN TEXT
     printf '%s\n' "$2" | grep -qE -- "$1"
 }
 
+until_true() { # SECONDS COMMAND...: polls
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
 verb() { # NAME key=value...: runs one verb of backup; prints what came of it as JSON
     local name=$1
     shift
@@ -48,6 +59,24 @@ dump() { "$bin/pg_dump" "$1" | grep -vE '^\\(un)?restrict '; }
 
 cluster() { # NAME: starts a server of this test's own; prints a superuser's connection string
     "$root/tests/support/pg.sh" start "$tmp/$1"
+}
+
+standby() { # PRIMARY NAME: a hot standby of a server that cluster() started; prints how to reach it
+    local from=$tmp/$1 to=$tmp/$2
+    mkdir -p "$to" && chmod 700 "$to" && cp "$from/admin" "$to/admin" || return 1
+    [ "$(id -u)" -ne 0 ] || chown "$(cluster_user)" "$to"
+    cluster_run "$to" "$(cluster_bin)/pg_basebackup" -R -c fast -N -D "$to/data" -d "host=127.0.0.1 \
+        port=$(cluster_port "$from") user=postgres password=$(cat "$from/admin")" >"$to/basebackup.log" 2>&1 || return 1
+    echo 'hot_standby_feedback = on' >>"$to/data/postgresql.auto.conf"
+    : >"$to/created" && cluster "$2"
+}
+
+sessions() { # SERVER: how many of ours it has
+    sql "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^(cloner|pg_dump|pg_restore)'"
+}
+no_sessions() { # SERVER...
+    local server
+    for server in "$@"; do [ "$(sessions "$server")" = 0 ] || return 1; done
 }
 
 stop_clusters() {

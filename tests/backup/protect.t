@@ -7,17 +7,6 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/backup/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/demo/cluster.sh
-. "$root/scripts/demo/cluster.sh"
-
-until_true() { # SECONDS COMMAND...: polls
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.1
-    done
-}
 
 field() { # NAME TEXT: the number or boolean of that name in the last line
     printf '%s\n' "$2" | tail -1 | grep -oE "\"$1\":-?[0-9.]+" | head -1 | cut -d: -f2
@@ -114,18 +103,10 @@ ok "and leaves no session" test -z "$(guard_is)"
 # ---------------------------------------------------------------- replicas that are behind
 
 primary=$(cluster primary)
-mkdir -p "$tmp/standby"
-chmod 700 "$tmp/standby"
-[ "$(id -u)" -ne 0 ] || chown "$(cluster_user)" "$tmp/standby"
-cp "$tmp/primary/admin" "$tmp/standby/admin"
 sql "$primary" -c 'CREATE DATABASE far' >/dev/null
 sql "$primary dbname=far" -c "CREATE TABLE t AS SELECT i, repeat('x', 900) AS t FROM generate_series(1, 3000) i"
-standby() { # makes and starts it
-    cluster_run "$tmp/standby" "$(cluster_bin)/pg_basebackup" -d "$primary" -D "$tmp/standby/data" -R -c fast -N \
-        >"$tmp/basebackup.log" 2>&1 && : >"$tmp/standby/created" && cluster standby >"$tmp/standby.dsn"
-}
-ok "a standby" standby
-replica=$(cat "$tmp/standby.dsn")
+replica=$(standby primary standby)
+ok "a standby" sql "$replica" -c 'SELECT 1'
 caught_up() { test "$(sql "$replica dbname=far" -c 'SELECT count(*) FROM t')" = "$1"; }
 ok "that follows" until_true 60 caught_up 3000
 

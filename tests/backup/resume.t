@@ -25,15 +25,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-within() { # SECONDS COMMAND...: polls until it is true
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt $deadline ] || return 1
-        read -rt 0.1 <> <(:) || true
-    done
-}
-
 no_keeper() { [ -z "$(keepers)" ]; }
 one_keeper() { [ "$(keepers | wc -w)" = 1 ]; }
 sessions() { # N CONDITION: are there so many at the source?
@@ -42,7 +33,7 @@ sessions() { # N CONDITION: are there so many at the source?
 no_session() { sessions 0 "application_name ~ '^cloner'"; }
 snapshot_held() { sessions 1 "application_name = 'cloner keeper'"; }
 nothing_left() { # neither process nor session nor file
-    within 20 no_keeper && within 20 no_session && [ -z "$(ls "$CLONER_STATE")" ]
+    until_true 20 no_keeper && until_true 20 no_session && [ -z "$(ls "$CLONER_STATE")" ]
 }
 
 source_dsn="$TEST_DSN dbname=resume_source"
@@ -99,7 +90,7 @@ ok "lets its snapshot go" nothing_left
 ok "forgetting twice is fine" verb forget key=forgotten
 
 killed copy_batch:3 "$(fresh resume_keeper)" abandoned keep_s=1 >/dev/null
-ok "an abandoned snapshot is let go" within 20 no_keeper
+ok "an abandoned snapshot is let go" until_true 20 no_keeper
 ok "and the reason kept" test "$(state ended)" = "nobody had used it for 1 s"
 said=$(stream "$(fresh resume_keeper)" abandoned)
 ok "the next run says that it was lost" says '"warnings":\["the snapshot of copy .abandoned. was lost \(nobody had used it' "$said"
@@ -107,13 +98,13 @@ ok "and copies everything anew" says '"rows":4059' "$said"
 
 killed copy_batch:3 "$(fresh resume_keeper)" murdered >/dev/null
 kill -KILL "$(keepers)"
-within 20 no_keeper
+until_true 20 no_keeper
 said=$(stream "$(fresh resume_keeper)" murdered)
 ok "a keeper that was killed loses the snapshot" says 'was lost \(the process that held it was killed\)' "$said"
 
 killed copy_batch:3 "$(fresh resume_keeper)" severed >/dev/null
 sql "$TEST_DSN" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'resume_source' AND application_name = 'cloner keeper'" >/dev/null
-ok "a keeper ends with its connection" within 20 no_keeper
+ok "a keeper ends with its connection" until_true 20 no_keeper
 said=$(stream "$(fresh resume_keeper)" severed)
 ok "and says why" says 'was lost \(its connection to the source broke' "$said"
 
@@ -132,14 +123,14 @@ locked_out() { # killed while its keeper waits for a table that another session 
     sql "$source_dsn" <"$tmp/lock" >/dev/null &
     exec 8>"$tmp/lock"
     echo 'BEGIN; LOCK TABLE crm7.person IN ACCESS EXCLUSIVE MODE;' >&8
-    within 20 sessions 1 "state = 'idle in transaction'" || return 1
+    until_true 20 sessions 1 "state = 'idle in transaction'" || return 1
     "$CLONER" "$root/tests/backup/verb.lua" verb=stream source="$source_dsn" target="$(fresh resume_keeper)" \
         resume=waiting >/dev/null 2>&1 8>&- &
     run=$!
-    within 30 sessions 1 "application_name = 'cloner keeper' AND wait_event_type = 'Lock'" || return 1
+    until_true 30 sessions 1 "application_name = 'cloner keeper' AND wait_event_type = 'Lock'" || return 1
     kill -KILL "$run"
     wait "$run" 2>/dev/null
-    within 20 no_keeper && within 20 no_session
+    until_true 20 no_keeper && until_true 20 no_session
     code=$?
     exec 8>&-
     return "$code"
@@ -272,7 +263,7 @@ ok "to a whole archive" whole
 again
 killed_create copy_file:9 jobs=1
 kill -KILL "$(keepers)"
-within 20 no_keeper
+until_true 20 no_keeper
 said=$(create)
 ok "nor after its snapshot is lost, which it says" says '"resumed_parts":0.*"warnings":\["the snapshot of copy .made. was lost' "$said"
 ok "to a whole archive" whole
@@ -307,7 +298,7 @@ ok "its copy is the source" same_sorted "$target"
 target=$(fresh resume_lost)
 killed copy_part:5 "$target" lost jobs=1 $small >/dev/null
 kill -KILL "$(keepers)"
-within 20 no_keeper
+until_true 20 no_keeper
 said=$(stream "$target" lost jobs=1 $small)
 ok "a half copy of a lost snapshot is refused" says '"class":"conflict","code":"E_SNAPSHOT_LOST".*was killed.*drop the target' "$said"
 said=$(stream "$(fresh resume_lost)" lost jobs=1 $small)
@@ -331,7 +322,7 @@ busy() { # a second process at the same target, and at the same name
     target=$(fresh resume_busy)
     sql "$target" -c 'SELECT pg_advisory_lock(1668050798, 1)' -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
     run=$!
-    within 20 test_locked || return 1
+    until_true 20 test_locked || return 1
     said=$(stream "$target" busy)
     kill "$run"
     says '"class":"conflict","code":"E_TARGET_BUSY"' "$said"

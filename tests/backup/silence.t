@@ -37,35 +37,19 @@ source_dsn="$source_server dbname=origin"
 fresh_on "$source_server" origin >/dev/null
 sql "$source_dsn" -c "CREATE TABLE big AS SELECT i, repeat('x', 900) AS t FROM generate_series(1, 20000) i"
 
-no_sessions() {
-    local server n
-    for server in "$source_server" "$target_server"; do
-        n=$(sql "$server" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^(cloner|pg_)'")
-        [ "$n" = 0 ] || return 1
-    done
-}
-
+ended() { ! kill -0 "$1"; } # PID
 gone() { # SERVER-NAME DSN-OPTIONS SECONDS: falls silent in the middle; the copy ends in time
-    local copy deadline result=0
+    local copy result=0
     verb stream source="$source_dsn $2" target="$(fresh_on "$target_server" gone)" max_bytes_per_second=1000000 \
         watch=yes >"$tmp/$1.out" 2>&1 &
     copy=$!
-    deadline=$((SECONDS + 60))
-    until grep -q '"bytes":[1-9]' "$tmp/$1.out"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.1
-    done
+    until_true 60 grep -q '"bytes":[1-9]' "$tmp/$1.out" || return 1
     silence "$1"
-    deadline=$((SECONDS + $3))
-    while kill -0 "$copy" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
-    kill "$copy" 2>/dev/null && result=1
+    until_true "$3" ended "$copy" || { kill "$copy" && result=1; }
     wait "$copy" 2>/dev/null
     speak
     says "\"class\":\"transient\".*\"message\":\"$1: public\\.big: .*\"retryable\":true" "$(tail -1 "$tmp/$1.out")" &&
-        [ "$result" = 0 ] && deadline=$((SECONDS + 60)) && until no_sessions; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.2
-    done
+        [ "$result" = 0 ] && until_true 60 no_sessions "$source_server" "$target_server"
 }
 ok "a source that falls silent is noticed, as soon as its connection string says" \
     gone source "keepalives_idle=1 keepalives_interval=1 keepalives_count=2" 60

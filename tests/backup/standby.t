@@ -6,8 +6,6 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/backup/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/demo/cluster.sh
-. "$root/scripts/demo/cluster.sh"
 
 primary=$(cluster primary)
 source_dsn=$(fresh_on "$primary" standby_source)
@@ -21,33 +19,16 @@ CREATE SEQUENCE called;
 SELECT nextval('called');
 SQL
 
-# A copy of the primary's files that follows it.
-start_standby() {
-    mkdir "$tmp/standby" && cp "$tmp/primary/admin" "$tmp/standby/admin" && : >"$tmp/standby/created"
-    [ "$(id -u)" -ne 0 ] || chown -R "$(stat -c %U "$tmp/primary")" "$tmp/standby"
-    (
-        PGPASSWORD=$(cat "$tmp/primary/admin")
-        export PGPASSWORD
-        cluster_run "$tmp/standby" "$bin/pg_basebackup" -R -c fast -h 127.0.0.1 -p "$(cluster_port "$tmp/primary")" \
-            -U postgres -D "$tmp/standby/data"
-    ) && cluster_start "$tmp/standby" -c fsync=off -c hot_standby_feedback=on -c max_connections=200
-}
-ok "a standby starts" start_standby
+standby=$(standby primary standby)
+ok "a standby starts" sql "$standby" -c 'SELECT 1'
 [ "$failures" -eq 0 ] || finish
-standby="${primary/port=$(cluster_port "$tmp/primary")/port=$(cluster_port "$tmp/standby")}"
 replica="$standby dbname=standby_source"
 
-caught_up() { # polls until the standby has what the primary has written
-    local deadline=$((SECONDS + 60)) lsn
-    lsn=$(sql "$primary" -c 'SELECT pg_current_wal_lsn()')
-    until [ "$(sql "$standby" -c "SELECT pg_last_wal_replay_lsn() >= '$lsn'")" = t ]; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.1
-    done
-}
+lsn=$(sql "$primary" -c 'SELECT pg_current_wal_lsn()')
+caught_up() { [ "$(sql "$standby" -c "SELECT pg_last_wal_replay_lsn() >= '$lsn'")" = t ]; }
 same_dump() { diff <(dump "$source_dsn" | sort) <(dump "$1" | sort); } # parts come in any order
 
-ok "it follows" caught_up
+ok "it follows" until_true 60 caught_up
 ok "it is one" test "$(sql "$replica" -c 'SELECT pg_is_in_recovery()')" = t
 
 streamed=$(fresh_on "$primary" standby_streamed)
