@@ -45,6 +45,12 @@ bool cl_after_sort(struct cl_after *after, struct cl_err *err)
     return true;
 }
 
+bool cl_after_makes(const struct cl_after *after, uint32_t class_oid, uint32_t oid)
+{
+    const uint32_t key[2] = {class_oid, oid};
+    return class_oid != 0 && bsearch(key, after->objects, after->n_objects, sizeof key, by_object);
+}
+
 static uint32_t oid_at(const PGresult *r, int row, int column)
 {
     return (uint32_t)strtoul(PQgetvalue(r, row, column), NULL, 10);

@@ -48,6 +48,9 @@ bool cl_after_load(struct cl_after *after, PGconn *conn, struct cl_err *err);
 /* Fills objects from indexes and foreign_keys. */
 bool cl_after_sort(struct cl_after *after, struct cl_err *err);
 
+/* Is that object, by its numbers in the source, among them? */
+bool cl_after_makes(const struct cl_after *after, uint32_t class_oid, uint32_t oid);
+
 void cl_after_fini(struct cl_after *after);
 
 #endif

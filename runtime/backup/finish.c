@@ -57,8 +57,7 @@ bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struc
                        const struct cl_object_roles *roles, struct cl_err *err)
 {
     const struct cl_script *const scripts[] = {&target->before, &target->rest};
-    const struct cl_script_except except = {
-        .objects = (const uint32_t(*)[2])after->objects, .n = after->n_objects, .pick = run->pick};
+    const struct cl_script_except except = {.pick = run->pick, .after = after};
     const struct cl_script_except picked = {.pick = run->pick};
     const struct cl_script_run where = {
         .watch = run->watch, .conn = target->link.conn, .marks = &run->marks, .name = "before"};

@@ -54,14 +54,13 @@ struct cl_script {
     size_t n_logins;                   /* user mappings that were left out */
 };
 
+struct cl_after;
 struct cl_pick;
 
-/* Which entries of the dump are not run: objects that are made in another way, by their (class,
- * oid), and what was not picked. */
+/* Which entries of the dump are not run. */
 struct cl_script_except {
-    const struct cl_pick *pick;   /* NULL: everything is wanted; borrowed */
-    const uint32_t (*objects)[2]; /* n pairs, sorted; borrowed */
-    size_t n;                     /* pairs in objects */
+    const struct cl_pick *pick;   /* what is not in it; NULL: everything is wanted; borrowed */
+    const struct cl_after *after; /* what is made from there; NULL: nothing; borrowed */
 };
 
 /* Reads one section of a dump as a script, as spec->leave and spec->tablespaces say; except may be

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "after.h"
 #include "base/fault.h"
 #include "loop/child.h"
 #include "pg/session.h"
@@ -37,27 +38,11 @@ static enum cl_script_turn turn_of(const char *what)
                                                                           : CL_TURN_MAIN;
 }
 
-static int by_object(const void *a, const void *b)
-{
-    const uint32_t *x = a;
-    const uint32_t *y = b;
-    if (x[0] != y[0]) {
-        return x[0] < y[0] ? -1 : 1;
-    }
-    return x[1] < y[1] ? -1 : x[1] > y[1];
-}
-
 static bool excepted(const struct cl_script_except *except, const struct cl_script_entry *entry)
 {
-    const uint32_t key[2] = {entry->class_oid, entry->oid};
-    if (!except) {
-        return false;
-    }
-    if (!cl_pick_wants(except->pick, entry->id)) {
-        return true;
-    }
-    return except->n > 0 && entry->class_oid != 0 &&
-           bsearch(key, except->objects, except->n, sizeof key, by_object);
+    return except &&
+           (!cl_pick_wants(except->pick, entry->id) ||
+            (except->after && cl_after_makes(except->after, entry->class_oid, entry->oid)));
 }
 
 /* "215; 1259 16385 TABLE public foo postgres" -> the entry, and where its words begin; NULL when
