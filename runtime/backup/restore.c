@@ -90,6 +90,16 @@ static bool load_objects(void *arg, size_t item, PGconn *target, struct cl_err *
     return ok;
 }
 
+static struct cl_feed feed_of(struct feed *model)
+{
+    return (struct cl_feed){.arg = model,
+                            .hire = hire,
+                            .open = open_part,
+                            .close = close_part,
+                            .dismiss = dismiss,
+                            .objects = load_objects};
+}
+
 /* Makes parts of one table's files that hold rows; *at is the first of them in manifest->files. */
 static bool list_files(struct cl_parts *parts, size_t *which, const struct cl_archived *archived,
                        size_t table, size_t at, struct cl_err *err)
@@ -151,12 +161,7 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
     size_t *which = calloc(manifest->n_files + 1, sizeof *which);
     struct feed model = {
         .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
-    struct cl_feed feed = {.arg = &model,
-                           .hire = hire,
-                           .open = open_part,
-                           .close = close_part,
-                           .dismiss = dismiss,
-                           .objects = load_objects};
+    struct cl_feed feed = feed_of(&model);
     bool ok = which || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     ok = ok && cl_catalog_load(catalog, target->link.conn, err);
     for (size_t i = 0; ok && i < catalog->n_tables; i++) { /* not of the archive: our own marks */
@@ -254,12 +259,7 @@ static bool load_into(struct cl_run *run, struct cl_archive *archive,
     struct cl_table *sources = calloc(manifest->n_tables + 1, sizeof *sources);
     struct feed model = {
         .run = run, .archive = archive, .manifest = manifest, .parts = &parts, .which = which};
-    struct cl_feed feed = {.arg = &model,
-                           .hire = hire,
-                           .open = open_part,
-                           .close = close_part,
-                           .dismiss = dismiss,
-                           .objects = load_objects};
+    struct cl_feed feed = feed_of(&model);
     struct cl_load load = {.run = run,
                            .parts = &parts,
                            .n_objects = cl_lo_archived_files(run, manifest),

@@ -33,11 +33,15 @@ function M.ready(config, saga, made)
   end)
 end
 
+local function add_use(conn, saga, run_id)
+  conn:exec([[INSERT INTO registry.image_use (saga, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING]],
+    saga, run_id)
+end
+
 --- A run needs what this saga makes, or has made, until it says release().
 function M.hold(config, saga, run_id)
   registry.use(config, function(conn)
-    conn:exec([[INSERT INTO registry.image_use (saga, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING]],
-      saga, run_id)
+    add_use(conn, saga, run_id)
   end)
 end
 
@@ -53,8 +57,7 @@ function M.hold_newest(config, wanted, run_id)
         ORDER BY created_at DESC LIMIT 1 FOR UPDATE]], wanted.ctx, wanted.cluster, wanted.rules,
         wanted.max_age_s)
       if not saga then return nil end
-      conn:exec([[INSERT INTO registry.image_use (saga, run_id) VALUES ($1, $2) ON CONFLICT DO NOTHING]],
-        saga, run_id)
+      add_use(conn, saga, run_id)
       return conn:row("SELECT " .. COLUMNS .. " FROM registry.image WHERE saga = $1", saga)
     end)
   end)
