@@ -15,7 +15,7 @@
 #include "mask.h"
 #include "modules.h"
 
-enum { EXCLUDE_MAX = 100000, KEEP_SNAPSHOT_S_MAX = 7 * 24 * 3600 };
+enum { EXCLUDE_MAX = 100000, KEEP_SNAPSHOT_S_MAX = 7 * 24 * 3600, OPTIONS_MAX = 50 };
 
 typedef bool (*verb_fn)(struct cl_job *, const struct cl_backup_spec *, struct cl_backup_summary *,
                         struct cl_err *);
@@ -344,6 +344,15 @@ static uint64_t opt_limit(lua_State *L, const char *name)
     return (uint64_t)limit;
 }
 
+/* false when absent */
+static bool opt_bool(lua_State *L, const char *name)
+{
+    if (lua_getfield(L, 2, name) != LUA_TNIL && !lua_isboolean(L, -1)) {
+        luaL_error(L, "backup: '%s' must be true or false", name);
+    }
+    return lua_toboolean(L, -1);
+}
+
 static char *take_string(lua_State *L, const char *name)
 {
     const char *s = opt_string(L, name);
@@ -409,15 +418,6 @@ static void fill_tablespaces(lua_State *L, struct cl_backup_spec *spec)
     }
 }
 
-static void fill_into(lua_State *L, struct cl_backup_spec *spec)
-{
-    lua_getfield(L, 2, "data_only");
-    spec->data_only = lua_toboolean(L, -1);
-    lua_getfield(L, 2, "truncate");
-    spec->truncate = lua_toboolean(L, -1);
-    lua_pop(L, 2);
-}
-
 /* One more owner of the rules in that option; NULL without. */
 static struct cl_mask *take_mask(lua_State *L, const char *name)
 {
@@ -430,6 +430,7 @@ static struct cl_mask *take_mask(lua_State *L, const char *name)
 static void fill(lua_State *L, struct op *op, size_t verb)
 {
     struct cl_backup_spec *spec = &op->spec;
+    luaL_checkstack(L, OPTIONS_MAX, NULL); /* most stay there */
     fill_archive(L, spec);
     bool both = verbs[verb].source && verbs[verb].target; /* then nothing lies between */
     bool either = verbs[verb].run == cl_backup_compare;
@@ -449,11 +450,10 @@ static void fill(lua_State *L, struct op *op, size_t verb)
     lua_Integer jobs = luaL_optinteger(L, -1, CL_BACKUP_JOBS_DEFAULT);
     luaL_argcheck(L, jobs >= 1 && jobs <= CL_BACKUP_JOBS_MAX, 2, "jobs must be 1 to 64");
     spec->jobs = (int)jobs;
-    lua_getfield(L, 2, "compare");
-    spec->compare = lua_toboolean(L, -1);
-    fill_into(L, spec);
-    lua_getfield(L, 2, "toast_lz4");
-    spec->toast_lz4 = lua_toboolean(L, -1);
+    spec->compare = opt_bool(L, "compare");
+    spec->data_only = opt_bool(L, "data_only");
+    spec->truncate = opt_bool(L, "truncate");
+    spec->toast_lz4 = opt_bool(L, "toast_lz4");
     lua_getfield(L, 2, "part_bytes");
     lua_Integer part_bytes = luaL_optinteger(L, -1, 0);
     luaL_argcheck(L, part_bytes >= 0, 2, "part_bytes must not be negative");
@@ -469,9 +469,9 @@ static void fill(lua_State *L, struct op *op, size_t verb)
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * key=, level=, store=, to=, table=, tables=, exclude_data=, jobs=, compare=, toast_lz4=,
- * resume=, keep_snapshot_s=, max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job
- * handle */
+ * restored_with=, key=, level=, store=, to=, table=, tables=, exclude_data=, leave=, tablespaces=, jobs=, part_bytes=,
+ * compare=, data_only=, truncate=, toast_lz4=, resume=, keep_snapshot_s=, max_bytes_per_second=,
+ * max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);

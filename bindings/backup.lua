@@ -43,22 +43,28 @@ end
 -- the snapshot may keep from cleanup before there is a warning.
 local PROTECTION = { "max_bytes_per_second", "max_replica_lag_ms", "warn_xmin_age" }
 
-local into_tables
+-- Options that go to the core as they are; it checks them.
+local PASSED = { "source", "target", "mask", "restored_with", "jobs", "exclude_data", "tables", "leave",
+  "part_bytes", "tablespaces", "level", "resume", "keep_snapshot_s", "compare", "toast_lz4", "data_only",
+  "truncate", table.unpack(PROTECTION) }
+
+local function reveal(value)
+  if value == nil then return nil end
+  return secret.reveal(value)
+end
 
 --- Runs one verb to its end; a cancelled wait stops it.
+---@param spec table what the core gets besides, and for options that are not given
 local function run(verb, options, spec)
-  spec.mask, spec.jobs, spec.exclude_data = options.mask, options.jobs, options.exclude_data
-  spec.restored_with = options.restored_with
-  spec.resume, spec.keep_snapshot_s = options.resume, options.keep_snapshot_s
-  for _, name in ipairs { "compare", "toast_lz4" } do
+  for _, name in ipairs(PASSED) do
     if options[name] ~= nil then spec[name] = options[name] end
-    if options[name] ~= nil and type(options[name]) ~= "boolean" then
-      error(("backup.%s: '%s' must be true or false"):format(verb, name), 3)
-    end
   end
-  spec.leave, spec.part_bytes, spec.tablespaces = options.leave, options.part_bytes, options.tablespaces
-  for _, name in ipairs(PROTECTION) do spec[name] = options[name] end
-  into_tables(verb, options, spec)
+  for _, side in ipairs { "source", "target" } do
+    spec[side .. "_password"] = reveal(options[side .. "_password"] or options.password)
+  end
+  if options.truncate and not options.data_only then
+    error(("backup.%s: 'truncate' goes with 'data_only'"):format(verb), 3)
+  end
   if options.progress ~= nil and type(options.progress) ~= "function" then
     error("backup." .. verb .. ": 'progress' must be a function", 3)
   end
@@ -90,11 +96,6 @@ local function run(verb, options, spec)
   end
 end
 
-local function reveal(value)
-  if value == nil then return nil end
-  return secret.reveal(value)
-end
-
 --- A place of an archive as `archive` and `to` name it: a folder, "file:///folder", "azblob://…", a
 --- store of blob.open or what blob.open takes. Returns its name and the store, if it needs one.
 local function place(verb, name, value)
@@ -121,7 +122,7 @@ end
 --- Runs a verb on an archive.
 local function run_archive(verb, options, where, spec)
   spec.archive, spec.store = place(verb, where, options[where])
-  spec.key, spec.level = reveal_key(verb, options.key), options.level
+  spec.key = reveal_key(verb, options.key)
   return run(verb, options, spec)
 end
 
@@ -170,18 +171,6 @@ local COMPARE = set("source", "source_password", "archive", "key", "target", "ta
 -- views are not refreshed. compare, tables and resume do not go with it.
 for _, name in ipairs { "data_only", "truncate" } do RESTORE[name], STREAM[name] = true, true end
 
-function into_tables(verb, options, spec)
-  for _, name in ipairs { "data_only", "truncate" } do
-    spec[name] = options[name]
-    if options[name] ~= nil and type(options[name]) ~= "boolean" then
-      error(("backup.%s: '%s' must be true or false"):format(verb, name), 4)
-    end
-  end
-  if options.truncate and not options.data_only then
-    error(("backup.%s: 'truncate' goes with 'data_only'"):format(verb), 4)
-  end
-end
-
 -- Where an archive is given (to, archive): a folder, "file:///folder", "azblob://account/container/prefix"
 -- (credentials from the AZURE_STORAGE_* variables), a store of blob.open, or what blob.open takes,
 -- {url=, key=, …}. key: a secret of 32 random bytes, in hexadecimal, base64 or as they are; an archive is
@@ -201,10 +190,7 @@ end
 ---  snapshot_seconds, xmin_age, archive, warnings}
 function M.create(options)
   check("create", options, CREATE)
-  return run_archive("create", options, "to", {
-    source = options.source,
-    source_password = reveal(options.source_password or options.password),
-  })
+  return run_archive("create", options, "to", {})
 end
 
 --- Checks an archive without a server: every file there, of its size and checksum, readable, with as
@@ -268,12 +254,7 @@ function M.restore(options)
   if options.tables ~= nil and (type(options.tables) ~= "table" or #options.tables == 0) then
     error("backup.restore: 'tables' must be a list of \"schema.table\"", 2)
   end
-  return run_archive("restore", options, "archive", {
-    toast_lz4 = true,
-    tables = options.tables,
-    target = options.target,
-    target_password = reveal(options.target_password or options.password),
-  })
+  return run_archive("restore", options, "archive", { toast_lz4 = true })
 end
 
 --- Copies a database into an existing, empty one with nothing between but the mask. compare, toast_lz4:
@@ -285,13 +266,7 @@ end
 ---@return table summary as restore's
 function M.stream(options)
   check("stream", options, STREAM)
-  return run("stream", options, {
-    toast_lz4 = true,
-    source = options.source,
-    source_password = reveal(options.source_password),
-    target = options.target,
-    target_password = reveal(options.target_password),
-  })
+  return run("stream", options, { toast_lz4 = true })
 end
 
 --- Fills tables of a copy again that was made from the source's files (CREATE DATABASE … TEMPLATE):
@@ -303,13 +278,7 @@ end
 ---@return table summary as restore's
 function M.rewrite(options)
   check("rewrite", options, REWRITE)
-  return run("rewrite", options, {
-    source = options.source,
-    source_password = reveal(options.source_password),
-    target = options.target,
-    target_password = reveal(options.target_password),
-    tables = options.tables or {},
-  })
+  return run("rewrite", options, { tables = {} })
 end
 
 --- Raises what stream would raise before it writes anything.
@@ -317,22 +286,19 @@ end
 ---@return table summary tables, and their bytes on disk
 function M.preflight(options)
   check("preflight", options, STREAM)
-  local looked_at = { jobs = options.jobs, exclude_data = options.exclude_data }
-  for _, name in ipairs(PROTECTION) do looked_at[name] = options[name] end
-  looked_at.data_only, looked_at.truncate = options.data_only, options.truncate
-  return run("preflight", looked_at, {
-    source = options.source,
-    source_password = reveal(options.source_password),
-    target = options.target,
-    target_password = reveal(options.target_password),
-  })
+  local looked_at = {}
+  for name, value in pairs(options) do looked_at[name] = value end
+  for _, name in ipairs { "mask", "resume", "keep_snapshot_s", "compare", "progress" } do
+    looked_at[name] = nil
+  end
+  return run("preflight", looked_at, {})
 end
 
 --- Raises when the source's server is too old, or too new for every pg_dump that is installed here.
 ---@param options {source: string, password: any}
 function M.probe(options)
   check("probe", options, PROBE)
-  run("probe", {}, { source = options.source, source_password = reveal(options.password) })
+  run("probe", options, {})
 end
 
 --- Reads a database through the mask and says what a copy would stumble over: addresses that do not fit
@@ -346,11 +312,7 @@ end
 function M.check(options)
   check("check", options, CHECK)
   if not options.mask then error("backup.check: 'mask' is missing", 2) end
-  local result = run("check", options, {
-    source = options.source,
-    source_password = reveal(options.source_password or options.password),
-    tables = options.tables,
-  })
+  local result = run("check", options, {})
   for _, name in ipairs { "columns", "findings", "not_checked" } do json.array(result[name]) end
   return result
 end
@@ -381,12 +343,7 @@ function M.compare(options)
   local start = options.archive == nil and run or function(verb, given, spec)
     return run_archive(verb, given, "archive", spec)
   end
-  local result = start("compare", options, {
-    source = options.source,
-    source_password = reveal(options.source_password or options.password),
-    target = options.target,
-    target_password = reveal(options.target_password or options.password),
-  })
+  local result = start("compare", options, {})
   result.equal = result.n_differences == 0
   return result
 end
