@@ -146,10 +146,12 @@ policy <<'LUA'
   column { "crm.person.name", as = mask.fake "company" },
   column { "crm.large.words", as = mask.partial { first = 2 } },
   column { "crm.large.id", as = mask.noise { percent = 10 } },
+  column { "crm.person.mail", as = mask.lua(function(value) return "x" .. #value end) },
 LUA
 plan
 has "a column with a method" "$out" 'crm.person.name +fake \(.*mask.lua:6\), 3 of 3 in the sample: K\*\*\* N\*\*\* -> [^*]+$'
 has "whose result may hold a part of the value" "$out" 'crm.large.words +partial \(.*\), [0-9]+ of 200 in the sample: .*\*\*\*$'
+has "or that a function makes" "$out" 'crm.person.mail +script \(.*mask.lua:9\), 2 of 2 in the sample: k\*\*\* -> x\*\*\*$'
 has "or that holds no text" "$out" 'crm.large.id +noise \(.*mask.lua:8\)'
 has "the others are swept, in the mode's way" "$out" 'crm.login.who +swept, 1 of 1 in the sample: k\*\*\*@f\*\*\*.example -> k\*\*\*@masked.invalid'
 is "and again nothing of the source is shown" "$(cat "$out" "$err" | grep -ciE 'nordmann|siri[0-9]|firma')" 0
