@@ -1,11 +1,14 @@
-/* crypto: digests, encodings, random bytes, RSA. Tokens are made and checked in crypto.lua. */
+/* crypto: digests, encodings, random bytes, signatures. Tokens are made and checked in crypto.lua.
+ */
 #include <string.h>
 
 #include <lauxlib.h>
 
 #include <openssl/crypto.h>
 
+#include "base/ed25519.h"
 #include "base/hash.h"
+#include "base/pem.h"
 #include "base/rsa.h"
 #include "box.h"
 #include "host/await.h"
@@ -162,23 +165,30 @@ static int l_equal(lua_State *L)
     return 1;
 }
 
-/* crypto.rsa_generate([bits = 2048]) -> {private_pem, public_pem} */
-static int l_rsa_generate(lua_State *L)
+/* Pushes {private_pem, public_pem}. */
+static int push_pair(lua_State *L, const struct cl_buf *private_pem,
+                     const struct cl_buf *public_pem)
 {
-    lua_Integer bits = luaL_optinteger(L, 1, CL_RSA_BITS_MIN);
-    luaL_argcheck(L, bits >= CL_RSA_BITS_MIN && bits <= CL_RSA_BITS_MAX, 1, "2048 to 8192 bits");
-    struct cl_err err;
-    struct cl_buf *private_pem = cl_box_push(L, CL_RSA_PEM_MAX);
-    struct cl_buf *public_pem = cl_box_push(L, CL_RSA_PEM_MAX);
-    if (!cl_rsa_generate((int)bits, private_pem, public_pem, &err)) {
-        return cl_raise(L, &err);
-    }
     lua_createtable(L, 0, 2);
     push_buf(L, private_pem);
     lua_setfield(L, -2, "private_pem");
     push_buf(L, public_pem);
     lua_setfield(L, -2, "public_pem");
     return 1;
+}
+
+/* crypto.rsa_generate([bits = 2048]) -> {private_pem, public_pem} */
+static int l_rsa_generate(lua_State *L)
+{
+    lua_Integer bits = luaL_optinteger(L, 1, CL_RSA_BITS_MIN);
+    luaL_argcheck(L, bits >= CL_RSA_BITS_MIN && bits <= CL_RSA_BITS_MAX, 1, "2048 to 8192 bits");
+    struct cl_err err;
+    struct cl_buf *private_pem = cl_box_push(L, CL_PEM_MAX);
+    struct cl_buf *public_pem = cl_box_push(L, CL_PEM_MAX);
+    if (!cl_rsa_generate((int)bits, private_pem, public_pem, &err)) {
+        return cl_raise(L, &err);
+    }
+    return push_pair(L, private_pem, public_pem);
 }
 
 /* core.rsa_sign(private_pem, message) -> signature */
@@ -236,11 +246,71 @@ static int l_rsa_from_numbers(lua_State *L)
     const char *modulus = luaL_checklstring(L, 1, &modulus_bytes);
     const char *exponent = luaL_checklstring(L, 2, &exponent_bytes);
     struct cl_err err;
-    struct cl_buf *pem = cl_box_push(L, CL_RSA_PEM_MAX);
+    struct cl_buf *pem = cl_box_push(L, CL_PEM_MAX);
     if (!cl_rsa_from_numbers(modulus, modulus_bytes, exponent, exponent_bytes, pem, &err)) {
         return cl_raise(L, &err);
     }
     return push_buf(L, pem);
+}
+
+/* crypto.ed25519_generate() -> {private_pem, public_pem} */
+static int l_ed25519_generate(lua_State *L)
+{
+    struct cl_err err;
+    struct cl_buf *private_pem = cl_box_push(L, CL_PEM_MAX);
+    struct cl_buf *public_pem = cl_box_push(L, CL_PEM_MAX);
+    if (!cl_ed25519_generate(private_pem, public_pem, &err)) {
+        return cl_raise(L, &err);
+    }
+    return push_pair(L, private_pem, public_pem);
+}
+
+/* core.ed25519_public(pem) -> the key's 32 bytes */
+static int l_ed25519_public(lua_State *L)
+{
+    size_t pem_bytes;
+    const char *pem = luaL_checklstring(L, 1, &pem_bytes);
+    uint8_t key[CL_ED25519_KEY_BYTES];
+    struct cl_err err;
+    if (!cl_ed25519_public(pem, pem_bytes, key, &err)) {
+        return cl_raise(L, &err);
+    }
+    lua_pushlstring(L, (const char *)key, sizeof key);
+    return 1;
+}
+
+/* core.ed25519_sign(private_pem, message) -> signature */
+static int l_ed25519_sign(lua_State *L)
+{
+    size_t pem_bytes;
+    size_t n;
+    const char *pem = luaL_checklstring(L, 1, &pem_bytes);
+    const char *message = luaL_checklstring(L, 2, &n);
+    uint8_t signature[CL_ED25519_BYTES];
+    struct cl_err err;
+    if (!cl_ed25519_sign(pem, pem_bytes, message, n, signature, &err)) {
+        return cl_raise(L, &err);
+    }
+    lua_pushlstring(L, (const char *)signature, sizeof signature);
+    return 1;
+}
+
+/* core.ed25519_verify(public_pem, message, signature) -> boolean */
+static int l_ed25519_verify(lua_State *L)
+{
+    size_t pem_bytes;
+    size_t n;
+    size_t signature_bytes;
+    const char *pem = luaL_checklstring(L, 1, &pem_bytes);
+    const char *message = luaL_checklstring(L, 2, &n);
+    const char *signature = luaL_checklstring(L, 3, &signature_bytes);
+    struct cl_err err;
+    bool valid;
+    if (!cl_ed25519_verify(pem, pem_bytes, message, n, signature, signature_bytes, &valid, &err)) {
+        return cl_raise(L, &err);
+    }
+    lua_pushboolean(L, valid);
+    return 1;
 }
 
 int luaopen_cl_crypto(lua_State *L)
@@ -259,6 +329,10 @@ int luaopen_cl_crypto(lua_State *L)
                                          {"rsa_verify", l_rsa_verify},
                                          {"rsa_numbers", l_rsa_numbers},
                                          {"rsa_from_numbers", l_rsa_from_numbers},
+                                         {"ed25519_generate", l_ed25519_generate},
+                                         {"ed25519_public", l_ed25519_public},
+                                         {"ed25519_sign", l_ed25519_sign},
+                                         {"ed25519_verify", l_ed25519_verify},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -1,4 +1,4 @@
--- crypto: digests, encodings and RS256 tokens (RFC 7515, 7517, 7519).
+-- crypto: digests, encodings, Ed25519 signatures and RS256 tokens (RFC 7515, 7517, 7519).
 --
 -- Only RS256 is made and believed: a token saying "none" or HS256 is refused whatever its key.
 local core = ...
@@ -11,7 +11,7 @@ local M = {
   sha256 = core.sha256, hex = core.hex, random = core.random, equal = core.equal,
   base64_encode = core.base64_encode, base64_decode = core.base64_decode,
   base64url_encode = core.base64url_encode, base64url_decode = core.base64url_decode,
-  rsa_generate = core.rsa_generate,
+  rsa_generate = core.rsa_generate, ed25519_generate = core.ed25519_generate,
 }
 
 local TOKEN_BYTES_MAX = 64 * 1024
@@ -24,6 +24,25 @@ local LEEWAY_S = 60
 function M.hmac_sha256(key, bytes)
   return core.hmac_sha256(secret.reveal(key), bytes)
 end
+
+--- An Ed25519 signature (RFC 8032), raw bytes.
+---@param key string|userdata private key as PEM, or a secret
+---@param message string
+---@return string
+function M.ed25519_sign(key, message) return core.ed25519_sign(secret.reveal(key), message) end
+
+---@param key string|userdata public (or private) key as PEM, or a secret
+---@param message string
+---@param signature string raw bytes
+---@return boolean
+function M.ed25519_verify(key, message, signature)
+  return core.ed25519_verify(secret.reveal(key), message, signature)
+end
+
+--- What names a key: SHA-256 of the 32 bytes of the public one, in hex.
+---@param key string|userdata public (or private) key as PEM, or a secret
+---@return string
+function M.ed25519_id(key) return core.sha256(core.ed25519_public(secret.reveal(key))) end
 
 --- A random UUID (RFC 9562, version 4).
 ---@return string

@@ -38,6 +38,21 @@ function crypto.uuid() end
 ---@param bits integer|nil
 ---@return {private_pem: string, public_pem: string}
 function crypto.rsa_generate(bits) end
+---@return {private_pem: string, public_pem: string}
+function crypto.ed25519_generate() end
+---@param key string|secret private key, PEM
+---@param message string
+---@return string raw 64 bytes
+function crypto.ed25519_sign(key, message) end
+---@param key string|secret public or private key, PEM
+---@param message string
+---@param signature string
+---@return boolean
+function crypto.ed25519_verify(key, message, signature) end
+---What names a key: SHA-256 of the public one.
+---@param key string|secret public or private key, PEM
+---@return string hex
+function crypto.ed25519_id(key) end
 ---RS256. lifetime_s sets iat and exp where the claims have none.
 ---@param options {key: string|secret, claims: table, kid: string|nil, lifetime_s: integer|nil}
 ---@return string

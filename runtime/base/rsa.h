@@ -14,7 +14,7 @@
 #include "buf.h"
 #include "err.h"
 
-enum { CL_RSA_BITS_MIN = 2048, CL_RSA_BITS_MAX = 8192, CL_RSA_PEM_MAX = 32 * 1024 };
+enum { CL_RSA_BITS_MIN = 2048, CL_RSA_BITS_MAX = 8192 };
 
 /* Appends a new key pair: PKCS #8 and SubjectPublicKeyInfo. Takes a tenth of a second and more. */
 bool cl_rsa_generate(int bits, struct cl_buf *private_pem, struct cl_buf *public_pem,

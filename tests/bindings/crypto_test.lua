@@ -196,4 +196,21 @@ t.test("a secret will do for a key", function()
   t.ok(not e.message:find("MII"), "the key is in a message")
 end)
 
+t.test("Ed25519 signs as RFC 8032 says", function()
+  -- test 1 of section 7.1: an empty message; the key as RFC 8410 wraps it
+  local function bytes(hex) return (hex:gsub("%x%x", function(x) return string.char(tonumber(x, 16)) end)) end
+  local der = bytes("302e020100300506032b657004220420"
+    .. "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+  local pem = "-----BEGIN PRIVATE KEY-----\n" .. crypto.base64_encode(der) .. "\n-----END PRIVATE KEY-----\n"
+  t.eq(crypto.hex(crypto.ed25519_sign(pem, "")), "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+    .. "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b")
+  t.eq(crypto.ed25519_id(pem), crypto.sha256(bytes("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")))
+  local pair = crypto.ed25519_generate()
+  local signature = crypto.ed25519_sign(pair.private_pem, "message")
+  t.ok(crypto.ed25519_verify(pair.public_pem, "message", signature))
+  t.ok(not crypto.ed25519_verify(pair.public_pem, "massage", signature))
+  t.ok(not crypto.ed25519_verify(pair.public_pem, "message", signature:sub(2)))
+  t.ok(not crypto.ed25519_verify(pem, "message", signature))
+end)
+
 t.done()
