@@ -19,8 +19,9 @@
 
 /* How the bytes carry text. */
 enum cl_carrier {
-    CL_CARRIER_TEXT, /* plain UTF-8 text (also array, composite, hstore literals; HTML; XML) */
-    CL_CARRIER_JSON, /* JSON text: strings are read and written with their escapes */
+    CL_CARRIER_TEXT,  /* plain UTF-8 text (also array, composite, hstore literals; HTML; XML) */
+    CL_CARRIER_JSON,  /* JSON text: strings are read and written with their escapes */
+    CL_CARRIER_BYTES, /* bytes that may be text or hold some, see below */
 };
 
 /* Values of one column that pass unmasked, and why (sign-in names of users with a plan). */
@@ -205,5 +206,37 @@ bool cl_mask_method_apply(const struct cl_mask *mask, struct cl_mask_worker *wor
 size_t cl_mask_find(const struct cl_mask *mask, const struct cl_mask_column *column,
                     enum cl_carrier carrier, const char *in, size_t n,
                     void (*found)(void *arg, const char *address, size_t len), void *arg);
+
+/*
+ * Bytes are text when they are UTF-8 without NUL, or, from 24 bytes on, three quarters of them are
+ * ASCII and none is a control character but white space. Text is masked as text. In other bytes an
+ * address counts in a run of at least 24 bytes of text, or when it is ASCII and has 16 bytes or
+ * more itself, or 10 with letters of one case and a last label of letters: random bytes hold less
+ * than one in 10 GB. It is overwritten by as many letters. CL_CARRIER_BYTES does all that; what
+ * follows is for values that are too wide to have whole.
+ */
+struct cl_mask_judge {
+    size_t whole;  /* so many bytes are whole UTF-8 characters without NUL */
+    size_t seen;   /* so many were looked at for what follows */
+    size_t ascii;  /* of these */
+    bool not_utf8; /* something else came */
+    bool control;  /* a control character came */
+};
+
+/* Looks at what came since: the first n bytes of the value are at s, all of them. False: they are
+ * no text, whatever follows. Zeroed before the first. */
+bool cl_mask_judge_more(struct cl_mask_judge *judge, const char *s, size_t n);
+
+/* The value has n bytes, all judged: is it text? */
+bool cl_mask_judge_text(const struct cl_mask_judge *judge, size_t n);
+
+/* How many of the n bytes can be masked (or searched) without what follows them: no run of text
+ * spans that place. 0: none. */
+size_t cl_mask_text_break(const char *s, size_t n);
+
+/* Bytes that are no text: overwrites, or finds, the addresses in them; returns how many. */
+size_t cl_mask_overwrite(const struct cl_mask *mask, char *s, size_t n);
+size_t cl_mask_find_binary(const struct cl_mask *mask, const char *s, size_t n,
+                           void (*found)(void *arg, const char *address, size_t len), void *arg);
 
 #endif

@@ -156,6 +156,14 @@ void cl_mask_json(const struct cl_mask *mask, const char *s, size_t n, struct cl
 size_t cl_mask_find_json(const struct cl_mask *mask, const char *s, size_t n,
                          void (*found)(void *arg, const char *address, size_t len), void *arg);
 
+/* bytes.c */
+
+void cl_mask_bytes(const struct cl_mask *mask, const char *s, size_t n, struct cl_buf *out,
+                   bool *changed, struct cl_mask_tally *tally);
+
+size_t cl_mask_find_bytes(const struct cl_mask *mask, const char *s, size_t n,
+                          void (*found)(void *arg, const char *address, size_t len), void *arg);
+
 /* rules.c */
 
 /* Does the domain (decoded) pass? */

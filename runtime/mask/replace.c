@@ -250,6 +250,8 @@ bool cl_mask_apply(const struct cl_mask *mask, const struct cl_mask_column *colu
         cl_buf_add(out, in, n);
     } else if (carrier == CL_CARRIER_JSON) {
         cl_mask_json(mask, in, n, out, &differs, &here);
+    } else if (carrier == CL_CARRIER_BYTES) {
+        cl_mask_bytes(mask, in, n, out, &differs, &here);
     } else {
         cl_mask_text(mask, in, n, SIZE_MAX, out, &differs, &here);
         if (differs && max_chars > 0 && !out->failed &&
@@ -281,6 +283,9 @@ size_t cl_mask_find(const struct cl_mask *mask, const struct cl_mask_column *col
     }
     if (carrier == CL_CARRIER_JSON) {
         return cl_mask_find_json(mask, in, n, found, arg);
+    }
+    if (carrier == CL_CARRIER_BYTES) {
+        return cl_mask_find_bytes(mask, in, n, found, arg);
     }
     return cl_mask_find_text(mask, in, n, found, arg);
 }
