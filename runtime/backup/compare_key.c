@@ -136,12 +136,13 @@ static bool show_value(struct cl_buf *out, const struct cl_row_seen *row, size_t
     const struct cl_field *field = &row->fields[i];
     const struct cl_type_class *class = &row->columns[i].class;
     size_t n = field->len > 0 ? (size_t)field->len : 0;
+    bool text = class->text_like && class->carrier != CL_CARRIER_BYTES;
     bool ok = true;
     if (field->len < 0) {
         cl_buf_adds(out, "NULL");
-    } else if (!class->text_like && row->format == CL_COPY_BINARY) {
+    } else if (!text && row->format == CL_COPY_BINARY) {
         show_binary(out, row->columns[i].type, field->data, n);
-    } else if (class->text_like && mask) {
+    } else if (text && mask) {
         struct cl_mask_tally tally = {0};
         struct cl_buf masked;
         bool changed;
@@ -152,7 +153,7 @@ static bool show_value(struct cl_buf *out, const struct cl_row_seen *row, size_t
             show_text(out, cl_buf_str(&masked), masked.len);
         }
         cl_buf_fini(&masked);
-    } else if (class->text_like && memchr(field->data, '@', n)) {
+    } else if (text && memchr(field->data, '@', n)) {
         cl_buf_addf(out, "(with an @, hash %08x)",
                     (unsigned)(cl_digest_bytes(field->data, n).half[0] >> 32));
     } else {

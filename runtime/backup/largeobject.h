@@ -6,8 +6,8 @@
  * wider than a piece (1 MiB) have several rows, one after the other; only the first names the
  * owner and the rest.  Holes are filled with zeros, as pg_dump fills them.
  *
- * Masked, an object that is text (UTF-8 without NUL) goes through the mask like one value, whole,
- * up to CL_LO_TEXT_MAX; other contents pass, as bytea does.
+ * Masked, an object that is text goes through the mask like one value, whole, up to CL_LO_TEXT_MAX;
+ * in other contents addresses are overwritten, as in bytea (mask.h says what is what).
  */
 #ifndef CL_BACKUP_LARGEOBJECT_H
 #define CL_BACKUP_LARGEOBJECT_H

@@ -36,10 +36,15 @@ void cl_lo_source_close(struct cl_lo_source *source); /* NULL is fine */
 bool cl_lo_pass(struct cl_run *run, struct cl_source *source, struct cl_sink *sink, uint64_t expect,
                 struct cl_pipe *pipe, struct cl_err *err);
 
+/* Told of an address, decoded. */
+typedef void cl_lo_found(void *arg, const char *address, size_t n);
+
 /* Where COPY data of large objects goes. */
 struct cl_lo_sink_spec {
     const struct cl_mask *mask; /* borrowed; NULL: nothing is masked */
-    PGconn *target;          /* borrowed; gets the objects, each batch in a transaction; or NULL */
+    cl_lo_found *found; /* told of the addresses the mask would replace, and none is; or NULL */
+    void *arg;          /* of found */
+    PGconn *target;     /* borrowed; gets the objects, each batch in a transaction; or NULL */
     struct cl_checksum *sum; /* borrowed; their contents are added up here; or NULL */
     unsigned leave;          /* what does not go along, as in struct cl_backup_spec */
     bool replace;            /* some of them may be there already, and go first */

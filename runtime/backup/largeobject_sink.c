@@ -1,8 +1,10 @@
 /*
  * Design notes. COPY data is cut into rows and each checked to follow the one before.  Without a
- * mask rows go on as they come.  With one, an object is held until it turns out not to be text
- * (then what was held goes on, and the rest as it comes) or ends (then it is masked whole); its
- * masked form is cut into the same pieces a reader would cut it into, so sums over pieces agree.
+ * mask rows go on as they come.  With one, an object is held as long as it may be text; when it
+ * ends as one it is masked whole.  Of any other, addresses are overwritten: each time up to the
+ * last place no text spans, so that little is held; what cannot be cut so is text within it, and
+ * held like text.  The masked form is cut into the same pieces a reader would cut it into, so sums
+ * over pieces agree.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +24,16 @@ struct cl_lo_sink {
     struct cl_checksum *sum;     /* borrowed; NULL: nobody asks for it */
     struct cl_lo_writer *writer; /* NULL: nothing is written */
     struct cl_mask_tally tally;  /* what the mask did */
+    cl_lo_found *found;          /* NULL: addresses are masked */
+    void *arg;                   /* of found */
     uint64_t objects;            /* begun so far */
     uint32_t oid;                /* of the object that came last */
     int64_t size;                /* of it, so far */
-    bool holding;                /* it may be text: it is in `held` */
-    size_t checked;              /* so many bytes of `held` are UTF-8 without NUL */
+    bool holding;                /* one is under way; of its contents are in `held` … */
+    bool binary;                 /* … with this, those from `given` on; else all */
+    struct cl_mask_judge judge;  /* is it text? */
+    size_t checked;              /* so many bytes of `held` are masked already */
+    int64_t given;               /* so many bytes of it are gone, a multiple of a piece */
     struct cl_buf held;          /* its contents */
     struct cl_buf head;          /* what its owner, grants and remarks point into */
     struct cl_lo_piece first;    /* its first row, pointing into head */
@@ -50,41 +57,6 @@ static void trim(struct cl_buf *b)
     cl_buf_reset(b);
 }
 
-/* Length of the UTF-8 character at p; 0: not one, -1: its end is not there yet. */
-static int character(const unsigned char *p, size_t n)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    int bytes = *p < 0x80 ? 1 : *p >= 0xF8 ? 0 : *p >= 0xF0 ? 4 : *p >= 0xE0 ? 3 : 2;
-    uint32_t c = bytes > 1 ? *p & (0x7FU >> bytes) : *p;
-    if (*p == 0 || bytes == 0 || (*p >= 0x80 && *p < 0xC2)) {
-        return 0;
-    }
-    for (int i = 1; i < bytes; i++) {
-        if ((size_t)i >= n) {
-            return -1;
-        }
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-        c = c << 6 | (p[i] & 0x3F);
-    }
-    return c >= least[bytes] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) ? bytes : 0;
-}
-
-/* Looks at what came since; false when it is no text. */
-static bool still_text(struct cl_lo_sink *sink)
-{
-    const unsigned char *p = (const unsigned char *)sink->held.data;
-    while (sink->checked < sink->held.len) {
-        int bytes = character(p + sink->checked, sink->held.len - sink->checked);
-        if (bytes <= 0) {
-            return bytes < 0;
-        }
-        sink->checked += (size_t)bytes;
-    }
-    return true;
-}
-
 /* A piece leaves. */
 static bool emit(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struct cl_err *err)
 {
@@ -101,23 +73,54 @@ static bool emit(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struc
     return true;
 }
 
-/* The held object leaves with these contents. */
-static bool emit_whole(struct cl_lo_sink *sink, const char *data, size_t n, struct cl_err *err)
+/* Contents of the held object leave, from byte `given` of it on, in pieces; a short one only at its
+ * end. Returns in *n what is left. */
+static bool emit_pieces(struct cl_lo_sink *sink, const char *data, size_t *n, bool ends,
+                        struct cl_err *err)
 {
     size_t at = 0;
-    do {
-        size_t part = n - at < CL_LO_PIECE_BYTES ? n - at : CL_LO_PIECE_BYTES;
+    while (*n - at >= CL_LO_PIECE_BYTES || (ends && (*n > at || sink->given == 0))) {
+        size_t part = *n - at < CL_LO_PIECE_BYTES ? *n - at : CL_LO_PIECE_BYTES;
         struct cl_lo_piece piece = sink->first;
-        piece.offset = (int64_t)at;
+        piece.offset = sink->given;
         piece.field[CL_LO_DATA] = (struct cl_field){data + at, (int64_t)part};
-        for (int i = CL_LO_OWNER; at > 0 && i < CL_LO_FIELDS; i++) {
+        for (int i = CL_LO_OWNER; sink->given > 0 && i < CL_LO_FIELDS; i++) {
             piece.field[i] = (struct cl_field){NULL, -1};
         }
         if (!emit(sink, &piece, err)) {
             return false;
         }
         at += part;
-    } while (at < n);
+        sink->given += (int64_t)part;
+        if (part == 0) {
+            break;
+        }
+    }
+    *n -= at;
+    return true;
+}
+
+/* Masks of the held bytes those that no text to come can reach, all of them when the object ends,
+ * and lets whole pieces go. */
+static bool pass_binary(struct cl_lo_sink *sink, bool ends, struct cl_err *err)
+{
+    char *data = sink->held.data;
+    size_t more = sink->held.len - sink->checked;
+    size_t n = ends ? more : cl_mask_text_break(data + sink->checked, more);
+    if (n > 0 && sink->found) {
+        cl_mask_find_binary(sink->mask, data + sink->checked, n, sink->found, sink->arg);
+    } else if (n > 0) {
+        sink->tally.masked += cl_mask_overwrite(sink->mask, data + sink->checked, n);
+    }
+    sink->checked += n;
+    size_t left = sink->checked;
+    if (!emit_pieces(sink, data, &left, ends, err)) {
+        return false;
+    }
+    if (left < sink->checked) {
+        cl_buf_shift(&sink->held, sink->checked - left);
+    }
+    sink->checked = left;
     return true;
 }
 
@@ -128,40 +131,66 @@ static bool settle(struct cl_lo_sink *sink, struct cl_err *err)
         return true;
     }
     sink->holding = false;
-    bool ok;
-    if (sink->checked < sink->held.len) { /* ends in the middle of a character */
-        ok = emit_whole(sink, cl_buf_str(&sink->held), sink->held.len, err);
+    bool ok = true;
+    size_t n = sink->held.len;
+    if (sink->binary || !cl_mask_judge_text(&sink->judge, n)) {
+        sink->tally.values++;
+        ok = pass_binary(sink, true, err);
+    } else if (sink->found) {
+        cl_mask_find(sink->mask, NULL, CL_CARRIER_TEXT, cl_buf_str(&sink->held), n, sink->found,
+                     sink->arg);
     } else {
         bool changed;
         trim(&sink->masked);
-        ok = cl_mask_apply(sink->mask, NULL, CL_CARRIER_TEXT, cl_buf_str(&sink->held),
-                           sink->held.len, 0, &sink->masked, &changed, &sink->tally, err) &&
-             emit_whole(sink, cl_buf_str(&sink->masked), sink->masked.len, err);
+        ok = cl_mask_apply(sink->mask, NULL, CL_CARRIER_TEXT, cl_buf_str(&sink->held), n, 0,
+                           &sink->masked, &changed, &sink->tally, err);
+        n = sink->masked.len;
+        ok = ok && emit_pieces(sink, cl_buf_str(&sink->masked), &n, true, err);
     }
     trim(&sink->held);
     return ok || cl_err_context(err, "large object %u", (unsigned)sink->oid);
 }
 
+/* Copies one of an object's fields into head; its comment and its labels through the mask. */
+static bool copy_field(struct cl_lo_sink *sink, int i, const struct cl_field *field,
+                       struct cl_err *err)
+{
+    bool changed;
+    if (field->len <= 0) {
+        return true;
+    }
+    if (i == CL_LO_REMARKS && !sink->found) { /* within SQL strings: a mask adds no quote */
+        return cl_mask_apply(sink->mask, NULL, CL_CARRIER_TEXT, field->data, (size_t)field->len, 0,
+                             &sink->head, &changed, &sink->tally, err);
+    }
+    return cl_buf_add(&sink->head, field->data, (size_t)field->len) ||
+           cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+}
+
 /* Begins to hold an object: its first row is copied. */
 static bool hold(struct cl_lo_sink *sink, const struct cl_lo_piece *piece, struct cl_err *err)
 {
-    size_t at[CL_LO_FIELDS] = {0};
+    size_t at[CL_LO_FIELDS + 1] = {0};
     trim(&sink->head);
     for (int i = CL_LO_OWNER; i < CL_LO_FIELDS; i++) {
         at[i] = sink->head.len;
-        if (piece->field[i].len > 0) {
-            cl_buf_add(&sink->head, piece->field[i].data, (size_t)piece->field[i].len);
+        if (!copy_field(sink, i, &piece->field[i], err)) {
+            return cl_err_context(err, "large object %u", (unsigned)piece->oid);
         }
-    }
-    if (sink->head.failed) {
-        return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
+        at[i + 1] = sink->head.len;
     }
     sink->first = *piece;
     for (int i = CL_LO_OWNER; i < CL_LO_FIELDS; i++) {
-        sink->first.field[i].data = cl_buf_str(&sink->head) + at[i];
+        if (piece->field[i].len > 0) {
+            sink->first.field[i] =
+                (struct cl_field){cl_buf_str(&sink->head) + at[i], (int64_t)(at[i + 1] - at[i])};
+        }
     }
     sink->holding = true;
+    sink->binary = false;
+    sink->judge = (struct cl_mask_judge){0};
     sink->checked = 0;
+    sink->given = 0;
     return true;
 }
 
@@ -171,18 +200,16 @@ static bool add_to_held(struct cl_lo_sink *sink, const struct cl_field *data, st
         if (sink->held.len + (size_t)data->len <= CL_LO_TEXT_MAX) {
             return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
         }
-        return cl_fail(err, CL_INVALID, "E_LARGE_OBJECT",
-                       "large object %u is text of more than %d MiB, the most that can be masked; "
-                       "leave = {\"large_objects\"} copies without large objects",
-                       (unsigned)sink->oid, CL_LO_TEXT_MAX >> 20);
+        return cl_fail(
+            err, CL_INVALID, "E_LARGE_OBJECT",
+            "large object %u holds text of more than %d MiB, the most that can be masked; "
+            "leave = {\"large_objects\"} copies without large objects",
+            (unsigned)sink->oid, CL_LO_TEXT_MAX >> 20);
     }
-    if (still_text(sink)) {
-        return true;
-    }
-    sink->holding = false;
-    bool ok = emit_whole(sink, cl_buf_str(&sink->held), sink->held.len, err);
-    trim(&sink->held);
-    return ok;
+    sink->binary =
+        sink->binary || !cl_mask_judge_more(&sink->judge, sink->held.data, sink->held.len);
+    return !sink->binary || pass_binary(sink, false, err) ||
+           cl_err_context(err, "large object %u", (unsigned)sink->oid);
 }
 
 static bool bad_data(const struct cl_lo_sink *sink, struct cl_err *err)
@@ -266,6 +293,8 @@ struct cl_lo_sink *cl_lo_sink_open(const struct cl_lo_sink_spec *spec, struct cl
     sink->base.rows = CL_ROWS_UNKNOWN;
     sink->mask = spec->mask;
     sink->sum = spec->sum;
+    sink->found = spec->found;
+    sink->arg = spec->arg;
     cl_buf_init(&sink->held, CL_LO_TEXT_MAX);
     cl_buf_init(&sink->head, HEAD_BYTES_MAX);
     cl_buf_init(&sink->masked, MASKED_BYTES_MAX);

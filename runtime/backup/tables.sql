@@ -46,7 +46,7 @@ SELECT c.oid, n.nspname, c.relname, pg_table_size(c.oid) AS bytes,
   LEFT JOIN LATERAL (
       SELECT bool_or(p.partstrat = 'h' AND t.typtype = 'e') AS of_enum,
              bool_or(t.oid IS NULL OR t.typcategory NOT IN ('B', 'D', 'E', 'I', 'N', 'T')
-                     AND t.typname NOT IN ('uuid', 'bytea')) AS of_text
+                     AND t.typname <> 'uuid') AS of_text
         FROM pg_partition_ancestors(CASE WHEN c.relispartition THEN c.oid END) above
         JOIN pg_partitioned_table p ON p.partrelid = above.relid
        CROSS JOIN unnest(p.partattrs::int2[]) AS k (attnum)

@@ -129,10 +129,12 @@ bool cl_rows_complete(const struct cl_rows *rows)
     return !rest && (rows->ended || rows->format == CL_COPY_TEXT);
 }
 
-/* Is a field of the binary format text, but for the version before jsonb? */
-static bool readable(const struct cl_type_class *class, enum cl_copy_format format)
+/* Is a field of the binary format text, but for the version before jsonb, or, unless a method wants
+ * it, bytes? */
+static bool readable(const struct cl_type_class *class, enum cl_copy_format format, bool method)
 {
-    return format == CL_COPY_TEXT || (class->text_like && class->binary);
+    return format == CL_COPY_TEXT ||
+           (class->text_like && class->binary && !(method && class->carrier == CL_CARRIER_BYTES));
 }
 
 /* The table's column called name; NO_FIELD when there is none. */
@@ -161,9 +163,9 @@ bool cl_transform_possible(const struct cl_mask *mask, const struct cl_table *ta
                            table->schema, table->name, name, column->name);
         }
         bool needed = method || column->class.text_like;
-        if (needed && !readable(&column->class, format)) {
+        if (needed && !readable(&column->class, format, method != NULL)) {
             by = i;
-        } else if (!method || readable(&table->columns[by].class, format)) {
+        } else if (!method || readable(&table->columns[by].class, format, true)) {
             continue;
         }
         return cl_fail(err, CL_INVALID, "E_BINARY_FORM",
@@ -350,15 +352,57 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
     return true;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Turns the text form of a bytea, "\\x6f6c65", into its bytes, in place. */
+static bool from_hex(struct cl_buf *b)
+{
+    if (b->len < 2 || b->len % 2 != 0 || memcmp(b->data, "\\x", 2) != 0) {
+        return false;
+    }
+    for (size_t i = 2; i < b->len; i += 2) {
+        int high = hex_digit(b->data[i]), low = hex_digit(b->data[i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        b->data[i / 2 - 1] = (char)(high << 4 | low);
+    }
+    b->len = b->len / 2 - 1;
+    return true;
+}
+
+/* Appends that form of the bytes, escaped for COPY. */
+static void put_hex(struct cl_buf *out, const char *p, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    cl_buf_adds(out, "\\\\x");
+    if (cl_buf_reserve(out, 2 * n + 1)) {
+        for (size_t i = 0; i < n; i++) {
+            cl_buf_addc(out, digits[(unsigned char)p[i] >> 4]);
+            cl_buf_addc(out, digits[(unsigned char)p[i] & 15]);
+        }
+    }
+}
+
 static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
 {
     const struct cl_field *field = &t->rows.fields[i];
+    bool bytes = t->columns[i].class.carrier == CL_CARRIER_BYTES && !t->uses[i].worker;
     const char *text;
     size_t n;
     bool changed;
     bool is_null;
     if (!field_text(t, i, &t->value, &text, &n, err)) {
         return false;
+    }
+    if (bytes) { /* it has a backslash, so it is in t->value */
+        if (text != t->value.data || !from_hex(&t->value)) {
+            return cl_transform_bad(t, err);
+        }
+        n = t->value.len;
     }
     trim(&t->masked);
     cl_buf_reset(&t->masked);
@@ -367,6 +411,8 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
     }
     if (is_null) {
         cl_buf_adds(out, "\\N");
+    } else if (changed && bytes) {
+        put_hex(out, cl_buf_str(&t->masked), t->masked.len);
     } else if (changed) {
         cl_text_escape(out, cl_buf_str(&t->masked), t->masked.len);
     } else {

@@ -17,11 +17,11 @@ enum { T_OID, T_SCHEMA, T_NAME, T_TYPE, T_CATEGORY, T_ELEM, T_BASE, T_TYPMOD, T_
 
 /* Built-in types that hold no text and whose binary form is the same everywhere. */
 static const char *const plain_types[] = {
-    "bit",         "bool",   "box",    "bytea",   "char",     "cid",        "cidr",    "circle",
-    "date",        "float4", "float8", "inet",    "int2",     "int2vector", "int4",    "int8",
-    "interval",    "line",   "lseg",   "macaddr", "macaddr8", "money",      "numeric", "oid",
-    "oidvector",   "path",   "pg_lsn", "point",   "polygon",  "tid",        "time",    "timestamp",
-    "timestamptz", "timetz", "uuid",   "varbit",  "xid",      "xid8",
+    "bit",    "bool",   "box",     "char",     "cid",        "cidr",    "circle",    "date",
+    "float4", "float8", "inet",    "int2",     "int2vector", "int4",    "int8",      "interval",
+    "line",   "lseg",   "macaddr", "macaddr8", "money",      "numeric", "oid",       "oidvector",
+    "path",   "pg_lsn", "point",   "polygon",  "tid",        "time",    "timestamp", "timestamptz",
+    "timetz", "uuid",   "varbit",  "xid",      "xid8",
 };
 
 /* Those of them a method of the mask may know. */
@@ -59,6 +59,7 @@ static const struct {
     {"name", {.text_like = true, .binary = true, .type = CL_MASK_TEXT, .max_chars = 63}},
     {"xml", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
     {"citext", {.text_like = true, .binary = true, .type = CL_MASK_TEXT}},
+    {"bytea", {.text_like = true, .binary = true, .carrier = CL_CARRIER_BYTES}},
     {"json", {.text_like = true, .binary = true, .type = CL_MASK_JSON, .carrier = CL_CARRIER_JSON}},
     {"jsonb",
      {.text_like = true,
@@ -159,7 +160,7 @@ static struct cl_type_class composite_class(const struct cl_types *types, uint32
     }
     for (; row < n && oid_at(types->columns, row, 0) == relid; row++) {
         struct cl_type_class part = classify(types, oid_at(types->columns, row, 2), -1, depth);
-        class.text_like |= part.text_like;
+        class.text_like |= part.text_like && part.carrier != CL_CARRIER_BYTES;
         class.reorders |= part.reorders;
     }
     return class;
@@ -198,7 +199,7 @@ static struct cl_type_class classify(const struct cl_types *types, uint32_t oid,
         }
         return class;
     }
-    if (class.text_like) { /* its text is swept inside the literal */
+    if (class.text_like && class.carrier != CL_CARRIER_BYTES) { /* swept inside the literal */
         return (struct cl_type_class){
             .text_like = true, .reorders = class.reorders, .form = CL_BINARY_UNKNOWN};
     }

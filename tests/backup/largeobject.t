@@ -129,14 +129,14 @@ ok "owners and privileges can be left behind" test "$(sql "$plain" -c \
 # an address across the border of two pieces; binary from the second piece on; too long a text
 sql "$src" >/dev/null <<'SQL'
 SELECT lo_from_bytea(10, convert_to(repeat('x ', 524285) || 'jane.doe@corp.example' || repeat(' x', 600000), 'UTF8'));
-SELECT lo_from_bytea(11, convert_to(repeat('jane@corp.example ', 100000), 'UTF8') || '\xff');
+SELECT lo_from_bytea(11, convert_to(repeat('jane@corp.example ', 100000), 'UTF8') || '\x00');
 SQL
 wide=$(fresh_on "$server" lo_wide)
 said=$(verb stream source="$src" target="$wide" mask_domain=sink.test)
 ok "an address across two pieces is masked" test "$(sql "$wide" -c \
     "SELECT position('jane.doe_corp.example@sink.test x'::bytea in lo_get(10))")" = 1048571
-ok "contents that turn out to be no text pass" diff <(sql "$wide" -c 'SELECT md5(lo_get(11))') \
-    <(sql "$src" -c 'SELECT md5(lo_get(11))')
+ok "in contents that turn out to be no text addresses are overwritten" test "$(sql "$wide" -c \
+    "SELECT length(lo_get(11)) || ' ' || position('@'::bytea IN lo_get(11))")" = "1800001 0"
 sql "$src" -c "SELECT lo_from_bytea(12, convert_to(repeat('0123456789abcdef', 4194305), 'UTF8'))" >/dev/null
 said=$(verb stream source="$src" target="$(fresh_on "$server" lo_wide)" mask_domain=sink.test)
 ok "a text too long for the mask is an error that names it" says \
