@@ -52,6 +52,14 @@ static bool settle_tablespaces(struct cl_target *target, struct cl_run *run,
     return cl_tablespaces_check(used, run->spec, target->link.conn, err);
 }
 
+static void count_comments(struct cl_run *run, const struct cl_script *script)
+{
+    uv_mutex_lock(&run->mutex);
+    run->summary->tally.masked += script->tally.masked;
+    run->summary->tally.shortened += script->tally.shortened;
+    uv_mutex_unlock(&run->mutex);
+}
+
 bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struct cl_tools *tools,
                        const char *schema_file, const struct cl_after *after,
                        const struct cl_object_roles *roles, struct cl_err *err)
@@ -70,6 +78,8 @@ bool cl_target_prepare(struct cl_target *target, struct cl_run *run, const struc
         !cl_script_run(&target->before, &where, CL_TURN_MAIN, err)) {
         return false;
     }
+    count_comments(run, &target->before);
+    count_comments(run, &target->rest);
     if (target->before.n_logins > 0) {
         cl_run_warn(run,
                     "%zu user mapping(s) of foreign servers were left behind: the copy cannot "

@@ -2,7 +2,7 @@
  * The schema: pg_dump writes it, pg_restore turns it into SQL, and that SQL is cut into the entries
  * of the dump's table of contents and run here, through a session of ours, many entries to a
  * transaction.  So a schema is restored under our settings, its failures name the object, and what
- * was done can be told from what was not.
+ * was done can be told from what was not.  Comments and security labels are masked on the way.
  */
 #ifndef CL_BACKUP_SCHEMA_H
 #define CL_BACKUP_SCHEMA_H
@@ -40,7 +40,8 @@ struct cl_script_entry {
     uint32_t oid;       /* of the object in the source */
     enum cl_script_turn turn; /* when it is run */
     char *label;              /* "INDEX public person_idx", for messages; owned */
-    char *sql;                /* in the script's text; NULL until cut */
+    char *sql;                /* in the script's text, or masked; NULL until cut */
+    char *masked;             /* a comment that was masked; NULL: none; owned */
     char *settings;           /* of the session, for what follows; owned */
 };
 
@@ -52,6 +53,7 @@ struct cl_script {
     char *settings;     /* behind those, for the first entry; owned */
     struct cl_tablespaces tablespaces; /* that the source's objects lie in */
     size_t n_logins;                   /* user mappings that were left out */
+    struct cl_mask_tally tally;        /* of comments that were masked */
 };
 
 struct cl_after;

@@ -12,6 +12,7 @@
 
 #include "after.h"
 #include "base/fault.h"
+#include "comments.h"
 #include "loop/child.h"
 #include "pg/session.h"
 #include "pick.h"
@@ -197,6 +198,26 @@ static bool cut(struct cl_script *script, const struct cl_backup_spec *spec, str
     return script->settings != NULL;
 }
 
+/* Comments go through the mask. */
+static bool mask_comments(struct cl_script *script, const struct cl_mask *mask, struct cl_err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && mask && i < script->n_entries; i++) {
+        struct cl_script_entry *entry = &script->entries[i];
+        struct cl_buf out;
+        bool changed;
+        cl_buf_init(&out, SCRIPT_BYTES_MAX);
+        ok = cl_comment_mask(entry->label, entry->sql, mask, &out, &changed, &script->tally, err);
+        if (ok && changed) {
+            entry->masked = out.data;
+            entry->sql = out.data;
+        } else {
+            cl_buf_fini(&out);
+        }
+    }
+    return ok;
+}
+
 /* Stable, so that entries of one turn keep the dump's order. */
 static bool by_turn(struct cl_script *script, struct cl_err *err)
 {
@@ -237,7 +258,7 @@ bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, stru
               (script->n_entries == 0 ||
                (write_list(list_path, &kept, err) &&
                 run_restore(tools, watch, spec->leave, sql_args, &script->text, err) &&
-                cut(script, spec, err)));
+                cut(script, spec, err) && mask_comments(script, spec->mask, err)));
     if (*list_path) {
         unlink(list_path);
     }
@@ -251,6 +272,7 @@ void cl_script_fini(struct cl_script *script)
     for (size_t i = 0; i < script->n_entries; i++) {
         free(script->entries[i].label);
         free(script->entries[i].settings);
+        free(script->entries[i].masked);
     }
     free(script->entries);
     free(script->settings);
