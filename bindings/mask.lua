@@ -1,5 +1,6 @@
 -- mask: e-mail addresses replaced in text, and a finished database proved free of them.
 local core = ...
+local crypto = require "crypto"
 local db = require "db"
 local errors = require "errors"
 local json = require "json"
@@ -102,7 +103,7 @@ end
 local PROGRESS_MS = 500 -- between two calls of progress
 
 local SCAN_FIELDS = { dsn = true, password = true, rules = "userdata", jobs = "number",
-  tables = "table", since = "number", progress = "function" }
+  tables = "table", since = "number", part_bytes = "number", progress = "function" }
 
 local function check_fields(verb, spec, fields)
   for key, value in pairs(spec) do
@@ -115,24 +116,27 @@ local function check_fields(verb, spec, fields)
   if not spec.dsn then error(verb .. ": 'dsn' is missing", 3) end
 end
 
---- Reads every text-like column of a database in one snapshot and counts the addresses that the
---- rules do not let pass. Leaks do not raise: look at `leaks` and `places`. tables: only these. since: only
---- rows that this transaction (an id of the cluster, not more than 2^31 old) or a later one wrote.
----@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, since=xid, progress=fn}
+--- Reads every text-like column of a database, and its large objects, in one snapshot and counts the
+--- addresses that the rules do not let pass. Leaks do not raise: look at `leaks` and `places`; those in the
+--- schema itself are in `definitions`. tables: only these, large objects being "pg_catalog.pg_largeobject".
+--- since: only rows that this transaction (an id of the cluster, not more than 2^31 old) or a later one
+--- wrote. part_bytes: tables above it are read in parts.
+---@param spec table {dsn=, password=, rules=, jobs=2, tables={"schema.table", …}, since=xid, part_bytes=,
+---  progress=fn}
 ---@return table certificate
 function M.scan(spec)
   check_fields("scan", spec, SCAN_FIELDS)
   local rules = spec.rules or M.rules()
   local job <close> = core.scan(secret.reveal(spec.dsn), spec.password and secret.reveal(spec.password), rules,
-    spec.jobs or 2, spec.tables, spec.since)
+    spec.jobs or 2, spec.tables, spec.since, spec.part_bytes)
   local done, result
   repeat
     done, result = job:wait(PROGRESS_MS)
     if spec.progress and not done then spec.progress(result) end
   until done
   result.rules = rules:describe()
-  for _, list in ipairs { result.places, result.kept, result.not_scanned, result.rules.allow,
-    result.rules.keep, result.rules.empty } do
+  for _, list in ipairs { result.places, result.kept, result.not_scanned, result.definitions,
+    result.rules.allow, result.rules.keep, result.rules.empty } do
     json.array(list) -- an empty list is [] in the journal and on paper
   end
   return result
@@ -149,6 +153,44 @@ function M.check(spec)
   local rules = spec.rules or M.rules()
   return require "backup".check { source = spec.dsn, password = spec.password, jobs = spec.jobs, mask = rules,
     exclude_data = rules:empty(), tables = spec.tables, progress = spec.progress }
+end
+
+-- What is signed: the certificate as JSON, keys sorted, without white space and without its signature.
+local function canonical(certificate)
+  local bare = {}
+  for key, value in pairs(certificate) do
+    if key ~= "signature" then bare[key] = value end
+  end
+  return json.encode(bare)
+end
+
+--- The certificate with a signature by that key (Ed25519), over its canonical form: JSON with sorted keys
+--- and no white space, without `signature`.
+---@param certificate table
+---@param key string|userdata private key as PEM, or a secret
+---@return table
+function M.sign(certificate, key)
+  local signed = {}
+  for name, value in pairs(certificate) do signed[name] = value end
+  signed.signature = { algorithm = "Ed25519", key_id = crypto.ed25519_id(key),
+    value = crypto.base64_encode(crypto.ed25519_sign(key, canonical(certificate))) }
+  return signed
+end
+
+--- Is the certificate as it was when the owner of that key signed it?
+---@param certificate table
+---@param key string|userdata public (or private) key as PEM, or a secret
+---@return boolean, string|nil why not
+function M.verify(certificate, key)
+  local signature = certificate.signature
+  if type(signature) ~= "table" or type(signature.value) ~= "string" then return false, "it is not signed" end
+  if signature.algorithm ~= "Ed25519" then return false, "it was signed in a way that is not known here" end
+  if signature.key_id ~= crypto.ed25519_id(key) then return false, "it was signed with another key" end
+  local ok, value = pcall(crypto.base64_decode, signature.value)
+  if not ok or not crypto.ed25519_verify(key, canonical(certificate), value) then
+    return false, "it was changed after it was signed"
+  end
+  return true
 end
 
 return M

@@ -60,12 +60,24 @@ static void push_gaps(lua_State *L, const struct cl_scan_result *r)
 {
     lua_createtable(L, (int)r->n_gaps, 0);
     for (size_t i = 0; i < r->n_gaps; i++) {
-        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 2);
         set_string(L, "kind", r->gaps[i].kind);
-        if (r->gaps[i].name) {
-            set_string(L, "name", r->gaps[i].name);
-        }
-        set_count(L, "count", r->gaps[i].count);
+        set_string(L, "name", r->gaps[i].name);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_definitions(lua_State *L, const struct cl_scan_result *r)
+{
+    lua_createtable(L, (int)r->n_in_schema, 0);
+    for (size_t i = 0; i < r->n_in_schema; i++) {
+        const struct cl_scan_definition *one = &r->in_schema[i];
+        lua_createtable(L, 0, 5);
+        set_string(L, "kind", one->kind);
+        set_string(L, "object", one->object);
+        set_string(L, "domain", one->domain);
+        set_string(L, "sample", one->sample);
+        set_count(L, "count", one->count);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -77,7 +89,7 @@ static int push_result(lua_State *L, void *arg)
     char iso[CL_ISO_BYTES];
     cl_clock_iso(r->taken_at_ms, iso);
     lua_newtable(L);
-    set_count(L, "version", 1);
+    set_count(L, "version", 2);
     lua_newtable(L);
     set_string(L, "system_identifier", r->system_identifier);
     set_string(L, "oid", r->database_oid);
@@ -93,6 +105,8 @@ static int push_result(lua_State *L, void *arg)
     set_count(L, "rows", r->rows);
     set_count(L, "values", r->values);
     set_count(L, "bytes", r->bytes);
+    set_count(L, "large_objects", r->large_objects);
+    set_count(L, "definitions", r->definitions);
     lua_setfield(L, -2, "scanned");
     set_count(L, "leaks", r->leaks);
     push_places(L, r);
@@ -101,6 +115,8 @@ static int push_result(lua_State *L, void *arg)
     lua_setfield(L, -2, "kept");
     push_gaps(L, r);
     lua_setfield(L, -2, "not_scanned");
+    push_definitions(L, r);
+    lua_setfield(L, -2, "definitions");
     lua_pushnumber(L, (lua_Number)r->elapsed_ms / 1000);
     lua_setfield(L, -2, "seconds");
     return 1;
@@ -133,6 +149,9 @@ int cl_mask_scan_binding(lua_State *L)
     luaL_argcheck(L, since >= 0 && since <= UINT32_MAX, 6, "a transaction id");
     spec.newer = !lua_isnoneornil(L, 6);
     spec.since = (uint32_t)since;
+    lua_Integer part_bytes = luaL_optinteger(L, 7, 0);
+    luaL_argcheck(L, part_bytes >= 0, 7, "part_bytes must not be negative");
+    spec.part_bytes = (uint64_t)part_bytes;
     spec.tables = lua_isnoneornil(L, 5) ? NULL : push_tables(L, 5);
     struct cl_job_handle *handle = cl_job_push(L);
     char *conninfo = cl_pg_conninfo(spec.conninfo, password, &err);

@@ -40,7 +40,8 @@ local TABLES = [[
         a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attmissingval::text), E'\n' ORDER BY a.attnum))
       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) AS shape
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema']]
+  WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    OR c.oid = 'pg_catalog.pg_largeobject'::regclass]]
 
 --- What the counters say now. Nobody else may be in the database: waits a while for sessions to end.
 ---@param conn any to the database
@@ -127,23 +128,38 @@ function M.carried(scanned, original, copied)
   return mark
 end
 
+--- The certificate where addresses in the schema itself are leaks, too.
+---@return table certificate
+function M.strict(certificate)
+  local strict = { strict_definitions = true }
+  for key, value in pairs(certificate) do strict[key] = value end
+  for _, one in ipairs(certificate.definitions) do strict.leaks = strict.leaks + one.count end
+  return strict
+end
+
+--- Where a certificate has leaks.
+function M.leaks(certificate)
+  local list = {}
+  for i, place in ipairs(certificate.places) do list[i] = place end
+  for _, one in ipairs(certificate.strict_definitions and certificate.definitions or {}) do list[#list + 1] = one end
+  return list
+end
+
 --- Raises class leak when a certificate has leaks.
 function M.refuse_leaks(certificate, database, what)
   if certificate.leaks == 0 then return end
   errors.raise("leak", "E_LEAK", ("%d address(es) outside %s %s %s"):format(certificate.leaks,
-    certificate.rules.sink_domain, what, database), { detail = certificate.places })
+    certificate.rules.sink_domain, what, database), { detail = M.leaks(certificate) })
 end
 
---- What neither could read: columns of tables read once only, and what is counted or looked at anew.
+--- What neither could read, of tables read by one of them or by both.
 local function not_scanned(full, again)
   local list, seen = {}, {}
   for i, gap in ipairs(again.not_scanned) do
-    list[i], seen[gap.kind .. " " .. (gap.name or "")] = gap, true
+    list[i], seen[gap.kind .. " " .. gap.name] = gap, true
   end
   for _, gap in ipairs(full.not_scanned) do
-    if gap.name and not gap.kind:match(" with an address$") and not seen[gap.kind .. " " .. gap.name] then
-      list[#list + 1] = gap
-    end
+    if not seen[gap.kind .. " " .. gap.name] then list[#list + 1] = gap end
   end
   return json.array(list)
 end
@@ -168,7 +184,9 @@ local function read_again(spec, written)
   append(newer.places, found.places)
   append(newer.kept, found.kept)
   newer.leaks, newer.not_scanned = newer.leaks + found.leaks, not_scanned(found, newer)
-  for key, value in pairs(found.scanned) do newer.scanned[key] = newer.scanned[key] + value end
+  for key, value in pairs(found.scanned) do
+    if key ~= "definitions" then newer.scanned[key] = newer.scanned[key] + value end -- both read all of them
+  end
   return newer
 end
 

@@ -341,12 +341,14 @@ end
 --- What the certificate found where no mask reaches: in definitions, which came with the schema.
 ---@return string[]
 function M.unmasked(certificate)
-  local lines = {}
-  for _, gap in ipairs(certificate.not_scanned) do
-    if gap.kind:match(" with an address$") then
-      lines[#lines + 1] = ("not masked: %d address(es) in the %s %s"):format(gap.count,
-        (gap.kind:gsub(" with an address$", "")), gap.name)
-    end
+  local lines, places, counts = {}, {}, {}
+  for _, one in ipairs(certificate.definitions or {}) do
+    local place = one.kind .. " " .. one.object
+    if not counts[place] then places[#places + 1] = place end
+    counts[place] = (counts[place] or 0) + one.count
+  end
+  for i, place in ipairs(places) do
+    lines[i] = ("not masked: %d address(es) in the %s"):format(counts[place], place)
   end
   return lines
 end

@@ -23,8 +23,9 @@ function rules:empty() end
 ---@field leaks integer
 ---@field places mask.place[]
 ---@field kept {table: string, column: string, reason: string, count: integer}[]
----@field not_scanned {kind: string, name: string|nil, count: integer}[]
----@field scanned {tables: integer, columns: integer, rows: integer, values: integer, bytes: integer}
+---@field not_scanned {kind: string, name: string}[]
+---@field definitions {kind: string, object: string, domain: string, sample: string, count: integer}[]
+---@field scanned {tables: integer, columns: integer, rows: integer, values: integer, bytes: integer, large_objects: integer, definitions: integer}
 ---@field rules table what rules:describe() gives
 ---@field database {name: string, oid: string, system_identifier: string, server_version: string}
 ---@field snapshot string
@@ -32,6 +33,7 @@ function rules:empty() end
 ---@field taken_at string
 ---@field seconds number
 ---@field version integer
+---@field signature {algorithm: string, key_id: string, value: string}|nil
 
 local mask = {}
 
@@ -94,7 +96,7 @@ function mask.find(text, rules) end
 ---@return table method
 function mask.lua(fn) end
 ---Counts the addresses the rules do not let pass. Leaks do not raise.
----@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, since: integer|nil, progress: nil|fun(p: table)}
+---@param spec {dsn: string|secret, password: string|secret|nil, rules: mask.rules|nil, jobs: integer|nil, tables: string[]|nil, since: integer|nil, part_bytes: integer|nil, progress: nil|fun(p: table)}
 ---@return mask.certificate
 function mask.scan(spec) end
 ---What would a masked copy of this database stumble over? Findings do not raise.
@@ -107,5 +109,15 @@ function mask.check(spec) end
 ---@param tables string[]|nil only these
 ---@return {schema: string, table: string, column: string, type: string, bytes: integer, kind: "text"|"opaque"|"foreign", carrier: "text"|"json"}[]
 function mask.columns(conn, tables) end
+
+---The certificate with a signature over its JSON: keys sorted, no white space, without `signature`.
+---@param certificate mask.certificate
+---@param key string|secret Ed25519 private key, PEM
+---@return mask.certificate
+function mask.sign(certificate, key) end
+---@param certificate mask.certificate
+---@param key string|secret Ed25519 public or private key, PEM
+---@return boolean valid, string|nil why not
+function mask.verify(certificate, key) end
 
 return mask

@@ -1,7 +1,7 @@
 /*
  * Who owns what: the job's thread makes the plan, starts the workers and joins them; each worker
- * owns its session and the table it took (by the atomic `next`).  The mutex guards the first
- * error, the count of workers alive and the cancel handles.
+ * owns its session and the part it took (by the atomic `next`).  The mutex guards the first error,
+ * the count of workers alive, the cancel handles, and what was counted in tables.
  */
 #include "scan.h"
 
@@ -25,10 +25,11 @@ struct cl_scan {
     char **tables;                /* NULL: all */
     struct scan_filter filter;    /* which rows */
     unsigned jobs;                /* workers wanted */
+    uint64_t part_bytes;          /* as in the spec */
     struct cl_job *job;           /* while it runs */
     struct scan_plan plan;        /* what is read */
     struct cl_scan_result result; /* filled at the end; lists are ours, names are the plan's */
-    atomic_size_t next;           /* next table nobody took */
+    atomic_size_t next;           /* next part or range nobody took */
     atomic_bool failed;           /* a worker failed: the others stop */
     uv_mutex_t mutex;             /* guards what follows */
     uv_cond_t ended;              /* a worker ended */
@@ -70,6 +71,7 @@ struct cl_scan *cl_scan_new(const struct cl_scan_spec *spec, struct cl_err *err)
     }
     scan->mask = cl_mask_ref(spec->mask);
     scan->jobs = spec->jobs;
+    scan->part_bytes = spec->part_bytes;
     scan->filter = (struct scan_filter){.newer = spec->newer, .since = spec->since};
     scan->conninfo = strdup(spec->conninfo);
     scan->tables = spec->tables ? copy_list(spec->tables) : NULL;
@@ -147,16 +149,41 @@ static void set_cancel(struct worker *w, PGcancel *cancel)
     }
 }
 
-static bool read_tables(struct cl_scan *scan, PGconn *conn, struct cl_err *err)
+/* Parts of tables, then ranges of large objects. */
+static size_t units(const struct scan_plan *plan)
+{
+    return plan->parts.n + plan->ranges.n_ranges;
+}
+
+static bool read_unit(struct cl_scan *scan, size_t unit, PGconn *conn, struct cl_err *err)
+{
+    struct scan_plan *plan = &scan->plan;
+    const struct cl_part *part = unit < plan->parts.n ? &plan->parts.part[unit] : NULL;
+    const struct cl_lo_range *range = part ? NULL : &plan->ranges.ranges[unit - plan->parts.n];
+    struct scan_table *table = part ? &plan->tables[part->table] : &plan->objects;
+    struct scan_table counted;
+    struct scan_filter filter = scan->filter;
+    filter.where = part ? part->where : NULL;
+    bool ok = cl_scan_part_init(&counted, table, part ? part->bytes : range->bytes, err) &&
+              (part ? cl_scan_table_read(&counted, scan->mask, &filter, conn, scan->job, err)
+                    : cl_scan_objects_read(&counted, scan->mask, range, conn, scan->job, err));
+    if (ok) {
+        uv_mutex_lock(&scan->mutex);
+        ok = cl_scan_part_join(table, &counted, err);
+        uv_mutex_unlock(&scan->mutex);
+    }
+    cl_scan_part_fini(&counted);
+    return ok;
+}
+
+static bool read_units(struct cl_scan *scan, PGconn *conn, struct cl_err *err)
 {
     while (!atomic_load(&scan->failed)) {
         size_t i = atomic_fetch_add(&scan->next, 1);
-        if (i >= scan->plan.n_tables) {
+        if (i >= units(&scan->plan)) {
             break;
         }
-        if (!cl_job_check(scan->job, err) ||
-            !cl_scan_table_read(&scan->plan.tables[i], scan->mask, &scan->filter, conn, scan->job,
-                                err)) {
+        if (!cl_job_check(scan->job, err) || !read_unit(scan, i, conn, err)) {
             return false;
         }
     }
@@ -172,7 +199,7 @@ static void work(void *arg)
     bool ok = conn && import_snapshot(scan, conn, &err);
     if (ok) {
         set_cancel(w, PQgetCancel(conn));
-        ok = read_tables(scan, conn, &err);
+        ok = read_units(scan, conn, &err);
         set_cancel(w, NULL);
     }
     PQfinish(conn);
@@ -200,8 +227,8 @@ static bool run_workers(struct cl_scan *scan, struct cl_err *err)
 {
     enum { LOOK_NS = 100 * 1000 * 1000 };
     unsigned started = 0;
-    if (scan->jobs > scan->plan.n_tables) {
-        scan->jobs = (unsigned)scan->plan.n_tables;
+    if (scan->jobs > units(&scan->plan)) {
+        scan->jobs = (unsigned)units(&scan->plan);
     }
     scan->alive = scan->jobs;
     for (; started < scan->jobs; started++) {
@@ -273,7 +300,6 @@ static int compare_places(const void *a, const void *b)
 static void gather_column(struct cl_scan_result *r, const struct scan_table *t,
                           const struct scan_column *c)
 {
-    r->columns++;
     for (size_t i = 0; i < c->slots; i++) {
         if (c->places[i].domain) {
             struct cl_scan_place *place = &r->places[r->n_places++];
@@ -305,14 +331,22 @@ static void add_reasons(struct cl_scan *scan)
     }
 }
 
+/* The plan's tables, and large objects as the last. */
+static const struct scan_table *table_at(const struct scan_plan *plan, size_t i)
+{
+    return i < plan->n_tables ? &plan->tables[i] : &plan->objects;
+}
+
 static bool gather(struct cl_scan *scan, struct cl_err *err)
 {
+    const struct scan_plan *plan = &scan->plan;
     struct cl_scan_result *r = &scan->result;
     size_t places = 0, kept = 0;
-    for (size_t i = 0; i < scan->plan.n_tables; i++) {
-        for (size_t c = 0; c < scan->plan.tables[i].n_columns; c++) {
-            places += scan->plan.tables[i].columns[c].n_places;
-            kept += scan->plan.tables[i].columns[c].kept > 0;
+    for (size_t i = 0; i <= plan->n_tables; i++) {
+        const struct scan_table *t = table_at(plan, i);
+        for (size_t c = 0; c < t->n_columns; c++) {
+            places += t->columns[c].n_places;
+            kept += t->columns[c].kept > 0;
         }
     }
     r->places = calloc(places + 1, sizeof *r->places);
@@ -320,20 +354,25 @@ static bool gather(struct cl_scan *scan, struct cl_err *err)
     if (!r->places || !r->kept) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    for (size_t i = 0; i < scan->plan.n_tables; i++) {
-        const struct scan_table *t = &scan->plan.tables[i];
-        r->tables++;
+    for (size_t i = 0; i <= plan->n_tables; i++) {
+        const struct scan_table *t = table_at(plan, i);
         r->rows += t->rows;
         r->values += t->values;
         r->bytes += t->bytes;
         for (size_t c = 0; c < t->n_columns; c++) {
             gather_column(r, t, &t->columns[c]);
         }
+        r->columns += i < plan->n_tables ? t->n_columns : 0;
     }
     qsort(r->places, r->n_places, sizeof *r->places, compare_places);
     add_reasons(scan);
-    r->gaps = scan->plan.gaps;
-    r->n_gaps = scan->plan.n_gaps;
+    r->tables = plan->n_tables;
+    r->large_objects = plan->objects.values;
+    r->definitions = plan->definitions;
+    r->gaps = plan->gaps;
+    r->n_gaps = plan->n_gaps;
+    r->in_schema = plan->in_schema;
+    r->n_in_schema = plan->n_in_schema;
     return true;
 }
 
@@ -343,11 +382,11 @@ bool cl_scan_run(struct cl_job *job, void *arg, struct cl_err *err)
     int64_t started = cl_clock_boot_ms();
     scan->job = job;
     PGconn *keeper = open_session(scan, err);
-    bool ok =
-        keeper && identify(scan, keeper, err) &&
-        cl_scan_plan_load(&scan->plan, keeper, scan->mask, (const char *const *)scan->tables, err);
+    bool ok = keeper && identify(scan, keeper, err) &&
+              cl_scan_plan_load(&scan->plan, keeper, scan->mask, (const char *const *)scan->tables,
+                                (int)scan->jobs, scan->part_bytes, err);
     if (ok) {
-        uint64_t total = 0;
+        uint64_t total = scan->plan.ranges.bytes;
         for (size_t i = 0; i < scan->plan.n_tables; i++) {
             total += scan->plan.tables[i].size;
         }

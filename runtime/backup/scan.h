@@ -1,8 +1,9 @@
 /*
  * Reads a whole database and counts the addresses its rules do not let pass: the certificate.
  *
- * One session keeps an exported snapshot, `jobs` worker sessions share it; each reads one table at
- * a time, largest first, as binary COPY of its text-like columns.  Nothing is written.
+ * One session keeps an exported snapshot, `jobs` worker sessions share it; each reads one part of a
+ * table at a time, those of the largest first, as binary COPY of its text-like columns, or a range
+ * of large objects.  Definitions of the schema are searched, too.  Nothing is written.
  */
 #ifndef CL_SCAN_H
 #define CL_SCAN_H
@@ -23,9 +24,12 @@ enum {
 struct cl_scan_spec {
     const char *conninfo;      /* with its password; copied */
     struct cl_mask *mask;      /* one more owner is taken */
-    const char *const *tables; /* "schema.table" each, NULL-terminated, copied; NULL: all */
+    const char *const *tables; /* "schema.table" each, NULL-terminated, copied; NULL: all. Large
+                                  objects are "pg_catalog.pg_largeobject" */
     unsigned jobs;             /* 1..CL_SCAN_JOBS_MAX */
-    bool newer;                /* only rows that transaction `since` or a later one wrote */
+    uint64_t part_bytes;       /* tables above it are split; 0: what keeps all workers busy */
+    bool newer;                /* only rows that transaction `since` or a later one wrote; large
+                                  objects are read whole */
     uint32_t since;            /* its id, of this cluster and not more than 2^31 transactions ago */
 };
 
@@ -48,11 +52,19 @@ struct cl_scan_kept {
     uint64_t count;     /* values */
 };
 
-/* Something that was not read. */
+/* A column that was not read, or a part of it. */
 struct cl_scan_gap {
-    char *kind;     /* "bytea", another type's name, "foreign table", "large objects", "comments" */
-    char *name;     /* schema.table.column; NULL for what is only counted */
-    uint64_t count; /* columns or objects */
+    char *kind; /* "foreign table", or the name of a type, as bytea[] */
+    char *name; /* schema.table.column */
+};
+
+/* Addresses of one domain in the schema itself, in a comment, a view, a function, ... */
+struct cl_scan_definition {
+    char *kind;     /* as in scan_definitions.sql */
+    char *object;   /* which */
+    char *domain;   /* as in a place */
+    char *sample;   /* same */
+    uint64_t count; /* same */
 };
 
 struct cl_scan_result {
@@ -69,11 +81,15 @@ struct cl_scan_result {
     uint64_t rows;           /* read */
     uint64_t values;         /* not null */
     uint64_t bytes;          /* of these */
+    uint64_t large_objects;  /* read; they count as values, too */
+    uint64_t definitions;    /* read: texts of the schema */
     uint64_t leaks;          /* sum over places */
     struct cl_scan_place *places;
     size_t n_places;
     struct cl_scan_kept *kept;
     size_t n_kept;
+    struct cl_scan_definition *in_schema;
+    size_t n_in_schema;
     struct cl_scan_gap *gaps;
     size_t n_gaps;
 };

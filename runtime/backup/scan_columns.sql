@@ -1,5 +1,6 @@
 -- Every column a scan reads ("text"), or cannot read, of every user table. Text-like are the types
--- that hold text and whatever an extension brings; numbers, dates and the like are left out.
+-- that hold text, bytea, and whatever an extension brings; numbers, dates and the like are left out.
+-- bytea inside other values is not read.
 WITH RECURSIVE parts (whole, part) AS MATERIALIZED ( -- what a type is made of, one level deep
     SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
     UNION ALL
@@ -28,18 +29,34 @@ kinds (oid, reads) AS (
       FROM kinds k
       JOIN parts p ON p.part = k.oid
 ),
-known AS (SELECT oid, bool_or(reads) AS reads FROM kinds GROUP BY oid)
+known AS (SELECT oid, bool_or(reads) AS reads, bool_or(NOT reads) AS opaque FROM kinds GROUP BY oid),
+bases (oid, base) AS ( -- below domains
+    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+    UNION ALL
+    SELECT t.oid, b.base
+      FROM bases b
+      JOIN pg_type t ON t.typbasetype = b.oid AND t.typtype = 'd'
+)
 SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
-       CASE WHEN c.relkind = 'f' THEN 'foreign' WHEN k.reads THEN 'text' ELSE 'opaque' END AS kind,
-       CASE WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype)
-              OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json' ELSE 'text' END AS carrier,
+       CASE WHEN c.relkind = 'f' THEN 'foreign'
+            WHEN k.reads OR b.base = 'bytea'::regtype THEN 'text'
+            ELSE 'opaque' END AS kind,
+       CASE WHEN b.base IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+            WHEN b.base = 'bytea'::regtype THEN 'bytes'
+            ELSE 'text' END AS carrier,
        pg_catalog.format_type(a.atttypid, NULL) AS type,
-       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes
+       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes,
+       c.oid AS oid,
+       CASE WHEN c.relkind = 'f' THEN 0
+            ELSE pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS pages,
+       coalesce(m.amname = 'heap', false) AS heap,
+       k.opaque AND b.base <> 'bytea'::regtype AS opaque
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  JOIN pg_type t ON t.oid = a.atttypid
   JOIN known k ON k.oid = a.atttypid
+  JOIN bases b ON b.oid = a.atttypid
+  LEFT JOIN pg_am m ON m.oid = c.relam
  WHERE c.relkind IN ('r', 'm', 'f')
    AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')

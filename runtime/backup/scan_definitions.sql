@@ -1,4 +1,5 @@
--- Text of users that stands in the schema and in no column: it came with pg_dump, past the mask.
+-- Text of users that stands in the schema and in no column: it came with pg_dump, and the mask of rows
+-- does not reach it.
 -- What extensions brought along is the same everywhere.
 WITH ours (classid, objid) AS (
     SELECT 'pg_class'::regclass, c.oid FROM pg_class c WHERE c.oid >= 16384
@@ -16,7 +17,8 @@ relations AS (
 )
 SELECT 'comment' AS kind, coalesce(i.identity, d.objoid::text) AS name, d.description AS text
   FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
- WHERE d.objoid >= 16384 AND d.classoid <> 'pg_extension'::regclass
+ WHERE (d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass)
+   AND d.classoid <> 'pg_extension'::regclass
 UNION ALL
 SELECT 'comment', 'database', d.description
   FROM pg_shdescription d
@@ -73,6 +75,17 @@ SELECT 'enum label', e.enumtypid::regtype::text, e.enumlabel
 UNION ALL
 SELECT 'foreign server', s.srvname, array_to_string(s.srvoptions, ' ')
   FROM pg_foreign_server s
+UNION ALL
+SELECT 'foreign data wrapper', w.fdwname, array_to_string(w.fdwoptions, ' ')
+  FROM pg_foreign_data_wrapper w
+UNION ALL
+SELECT 'user mapping', m.srvname || ' for ' || m.usename, array_to_string(m.umoptions, ' ')
+  FROM pg_user_mappings m
+UNION ALL
+SELECT 'foreign table column', r.nspname || '.' || r.relname || '.' || a.attname,
+       array_to_string(a.attfdwoptions, ' ')
+  FROM relations r
+  JOIN pg_attribute a ON a.attrelid = r.oid AND a.attfdwoptions IS NOT NULL AND NOT a.attisdropped
 UNION ALL
 SELECT 'foreign table', r.nspname || '.' || r.relname, array_to_string(f.ftoptions, ' ')
   FROM relations r

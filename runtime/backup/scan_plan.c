@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +9,19 @@
 enum { LIST_BYTES_MAX = 64 * 1024 * 1024 };
 
 /* Columns of scan_columns.sql */
-enum { C_SCHEMA, C_TABLE, C_COLUMN, C_KIND, C_CARRIER, C_TYPE, C_SIZE };
-
-/* Columns of scan_definitions.sql */
-enum { D_KIND, D_NAME, D_TEXT };
+enum {
+    C_SCHEMA,
+    C_TABLE,
+    C_COLUMN,
+    C_KIND,
+    C_CARRIER,
+    C_TYPE,
+    C_SIZE,
+    C_OID,
+    C_PAGES,
+    C_HEAP,
+    C_OPAQUE,
+};
 
 static bool no_memory(struct cl_err *err)
 {
@@ -45,7 +53,7 @@ static char *array_literal(const char *const *list, bool *ok)
     return b.data; /* the caller's from here on, failed or not */
 }
 
-static bool add_gap(struct scan_plan *plan, const char *kind, const char *name, uint64_t count)
+static bool add_gap(struct scan_plan *plan, const char *kind, const char *name)
 {
     struct cl_scan_gap *gaps = realloc(plan->gaps, (plan->n_gaps + 1) * sizeof *gaps);
     if (!gaps) {
@@ -53,10 +61,9 @@ static bool add_gap(struct scan_plan *plan, const char *kind, const char *name, 
     }
     plan->gaps = gaps;
     struct cl_scan_gap *gap = &gaps[plan->n_gaps];
-    *gap = (struct cl_scan_gap){.kind = strdup(kind), .name = name ? strdup(name) : NULL};
-    gap->count = count;
+    *gap = (struct cl_scan_gap){.kind = strdup(kind), .name = strdup(name)};
     plan->n_gaps++;
-    return gap->kind && (gap->name || !name);
+    return gap->kind && gap->name;
 }
 
 static bool add_column(struct scan_plan *plan, const PGresult *r, int row,
@@ -73,6 +80,9 @@ static bool add_column(struct scan_plan *plan, const PGresult *r, int row,
         t = &tables[plan->n_tables++];
         *t = (struct scan_table){.schema = strdup(schema), .name = strdup(name)};
         t->size = strtoull(PQgetvalue(r, row, C_SIZE), NULL, 10);
+        t->oid = (uint32_t)strtoul(PQgetvalue(r, row, C_OID), NULL, 10);
+        t->pages = strtoull(PQgetvalue(r, row, C_PAGES), NULL, 10);
+        t->heap = *PQgetvalue(r, row, C_HEAP) == 't';
         if (!t->schema || !t->name) {
             return false;
         }
@@ -84,8 +94,10 @@ static bool add_column(struct scan_plan *plan, const PGresult *r, int row,
     t->columns = columns;
     struct scan_column *c = &columns[t->n_columns++];
     *c = (struct scan_column){.name = strdup(PQgetvalue(r, row, C_COLUMN))};
-    bool json = strcmp(PQgetvalue(r, row, C_CARRIER), "json") == 0;
-    c->carrier = json ? CL_CARRIER_JSON : CL_CARRIER_TEXT;
+    const char *carrier = PQgetvalue(r, row, C_CARRIER);
+    c->carrier = strcmp(carrier, "json") == 0    ? CL_CARRIER_JSON
+                 : strcmp(carrier, "bytes") == 0 ? CL_CARRIER_BYTES
+                                                 : CL_CARRIER_TEXT;
     c->except = cl_mask_column(mask, schema, name, PQgetvalue(r, row, C_COLUMN));
     return c->name != NULL;
 }
@@ -98,82 +110,62 @@ static bool add_unread(struct scan_plan *plan, const PGresult *r, int row)
                 PQgetvalue(r, row, C_COLUMN));
     bool foreign = strcmp(PQgetvalue(r, row, C_KIND), "foreign") == 0;
     bool ok =
-        add_gap(plan, foreign ? "foreign table" : PQgetvalue(r, row, C_TYPE), cl_buf_str(&name), 1);
+        add_gap(plan, foreign ? "foreign table" : PQgetvalue(r, row, C_TYPE), cl_buf_str(&name));
     cl_buf_fini(&name);
     return ok;
 }
 
-/* What an extension brought along is the same everywhere. */
-#define NOT_OF_EXTENSION(class, oid)                                                               \
-    " AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND e.classid = " class        \
-        " AND e.objid = " oid ")"
-
-/* What no column holds: counted, so that the certificate does not claim it. */
-static bool add_objects(struct scan_plan *plan, PGconn *conn, struct cl_err *err)
+/* Cuts the tables into parts. */
+static bool cut(struct scan_plan *plan, PGconn *conn, int jobs, uint64_t part_bytes,
+                struct cl_err *err)
 {
-    static const struct {
-        const char *kind;  /* as in the certificate */
-        const char *count; /* query */
-    } objects[] = {
-        {"large objects", "SELECT count(*) FROM pg_largeobject_metadata"},
-        {"comments",
-         "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384 "
-         "AND d.classoid <> 'pg_extension'::regclass" NOT_OF_EXTENSION("d.classoid", "d.objoid")},
-        {"functions", "SELECT count(*) FROM pg_proc p WHERE p.oid >= 16384" NOT_OF_EXTENSION(
-                          "'pg_proc'::regclass", "p.oid")},
-        {"view definitions",
-         "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('v', 'm') "
-         "AND c.oid >= 16384" NOT_OF_EXTENSION("'pg_class'::regclass", "c.oid")},
-        {"default and generated expressions", "SELECT count(*) FROM pg_attrdef"},
-        {"check constraints", "SELECT count(*) FROM pg_constraint c WHERE c.contype = 'c' "
-                              "AND c.oid >= 16384"},
-        {"enum labels", "SELECT count(*) FROM pg_enum e WHERE e.oid >= 16384"},
-    };
-    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
-        char *count = cl_pg_value(conn, objects[i].count, err);
-        if (!count) {
-            return false;
-        }
-        uint64_t n = strtoull(count, NULL, 10);
-        free(count);
-        if (n > 0 && !add_gap(plan, objects[i].kind, NULL, n)) {
-            return no_memory(err);
-        }
+    struct cl_table *tables = calloc(plan->n_tables + 1, sizeof *tables);
+    if (!tables) {
+        return no_memory(err);
     }
-    return true;
-}
-
-static void count_one(void *arg, const char *address, size_t n)
-{
-    (void)address;
-    (void)n;
-    ++*(uint64_t *)arg;
-}
-
-/* Objects whose definition holds addresses: named, since no mask reaches them. */
-static bool add_definitions(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
-                            struct cl_err *err)
-{
-    const struct cl_embedded *sql = cl_embedded("runtime/backup/scan_definitions.sql");
-    PGresult *r = cl_pg_query(conn, sql->data, 0, NULL, err);
-    if (!r) {
-        return false;
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct scan_table *t = &plan->tables[i];
+        tables[i] = (struct cl_table){.oid = t->oid,
+                                      .schema = t->schema,
+                                      .name = t->name,
+                                      .bytes = t->size,
+                                      .pages = t->pages,
+                                      .heap = t->heap};
     }
-    bool ok = true;
-    for (int row = 0; ok && row < PQntuples(r); row++) {
-        uint64_t n = 0;
-        char kind[64];
-        cl_mask_find(mask, NULL, CL_CARRIER_TEXT, PQgetvalue(r, row, D_TEXT),
-                     (size_t)PQgetlength(r, row, D_TEXT), count_one, &n);
-        snprintf(kind, sizeof kind, "%.40s with an address", PQgetvalue(r, row, D_KIND));
-        ok = n == 0 || add_gap(plan, kind, PQgetvalue(r, row, D_NAME), n) || no_memory(err);
-    }
-    PQclear(r);
+    bool ok =
+        cl_parts_plan(&plan->parts, tables, plan->n_tables, true, jobs, part_bytes, conn, err);
+    free(tables);
     return ok;
 }
 
+static const char objects_name[] = "pg_catalog.pg_largeobject";
+
+/* Large objects, when they are wanted: a table of one column. */
+static bool add_objects(struct scan_plan *plan, PGconn *conn, const char *const *tables, int jobs,
+                        struct cl_err *err)
+{
+    bool wanted = !tables;
+    for (size_t i = 0; tables && tables[i]; i++) {
+        wanted = wanted || strcmp(tables[i], objects_name) == 0;
+    }
+    if (!wanted) {
+        return true;
+    }
+    struct scan_table *objects = &plan->objects;
+    objects->schema = strdup("pg_catalog");
+    objects->name = strdup("pg_largeobject");
+    objects->columns = calloc(1, sizeof *objects->columns);
+    if (!objects->schema || !objects->name || !objects->columns) {
+        return no_memory(err);
+    }
+    objects->n_columns = 1;
+    objects->columns->name = strdup("data");
+    return (objects->columns->name || no_memory(err)) &&
+           cl_lo_plan_read(&plan->ranges, conn, jobs, err);
+}
+
 bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
-                       const char *const *tables, struct cl_err *err)
+                       const char *const *tables, int jobs, uint64_t part_bytes, struct cl_err *err)
 {
     bool ok;
     char *list = array_literal(tables, &ok);
@@ -189,39 +181,47 @@ bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mas
     }
     for (int row = 0; ok && row < PQntuples(r); row++) {
         bool text = strcmp(PQgetvalue(r, row, C_KIND), "text") == 0;
-        ok = text ? add_column(plan, r, row, mask) : add_unread(plan, r, row);
+        bool opaque = *PQgetvalue(r, row, C_OPAQUE) == 't';
+        ok = (!text || add_column(plan, r, row, mask)) &&
+             ((text && !opaque) || add_unread(plan, r, row));
         ok = ok || no_memory(err);
     }
     PQclear(r);
-    return ok && add_objects(plan, conn, err) && add_definitions(plan, conn, mask, err);
+    return ok && cut(plan, conn, jobs, part_bytes, err) &&
+           add_objects(plan, conn, tables, jobs, err) && cl_scan_definitions(plan, conn, mask, err);
 }
 
-static void free_place(struct cl_scan_place *place)
+static void table_fini(struct scan_table *t)
 {
-    free(place->domain);
-    free(place->sample);
+    for (size_t c = 0; c < t->n_columns; c++) {
+        cl_scan_column_fini(&t->columns[c]);
+        free(t->columns[c].name);
+    }
+    free(t->columns);
+    free(t->schema);
+    free(t->name);
 }
 
 void cl_scan_plan_fini(struct scan_plan *plan)
 {
     for (size_t i = 0; i < plan->n_tables; i++) {
-        struct scan_table *t = &plan->tables[i];
-        for (size_t c = 0; c < t->n_columns; c++) {
-            for (size_t p = 0; p < t->columns[c].slots; p++) {
-                free_place(&t->columns[c].places[p]);
-            }
-            free(t->columns[c].places);
-            free(t->columns[c].name);
-        }
-        free(t->columns);
-        free(t->schema);
-        free(t->name);
+        table_fini(&plan->tables[i]);
     }
+    table_fini(&plan->objects);
     for (size_t i = 0; i < plan->n_gaps; i++) {
         free(plan->gaps[i].kind);
         free(plan->gaps[i].name);
     }
+    for (size_t i = 0; i < plan->n_in_schema; i++) {
+        free(plan->in_schema[i].kind);
+        free(plan->in_schema[i].object);
+        free(plan->in_schema[i].domain);
+        free(plan->in_schema[i].sample);
+    }
+    cl_parts_fini(&plan->parts);
+    cl_lo_plan_fini(&plan->ranges);
     free(plan->tables);
     free(plan->gaps);
+    free(plan->in_schema);
     memset(plan, 0, sizeof *plan);
 }

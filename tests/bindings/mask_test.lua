@@ -149,18 +149,19 @@ end
 
 local LEAKY = [[
   CREATE EXTENSION citext; CREATE EXTENSION hstore;
-  CREATE DOMAIN mail AS varchar(100); CREATE DOMAIN doc AS jsonb;
+  CREATE DOMAIN blob AS bytea; CREATE DOMAIN mail AS varchar(100); CREATE DOMAIN doc AS jsonb;
   CREATE TYPE card AS (id int, note text);
   CREATE TYPE span AS RANGE (subtype = text);
   CREATE TABLE t (id int, c_text text, c_varchar varchar(50), c_char char(20), c_name name, c_citext citext,
     c_json json, c_jsonb jsonb, c_key jsonb, c_xml xml, c_hstore hstore, c_domain mail, c_doc doc,
     c_array text[], c_varchars varchar(30)[], c_card card, c_cards card[], c_mails mail[], c_span span,
-    c_vector tsvector, c_bytes bytea, c_uuid uuid, c_time timestamptz, c_number numeric);
+    c_vector tsvector, c_bytes bytea, c_blob blob, c_list bytea[], c_uuid uuid, c_time timestamptz, c_number numeric);
   INSERT INTO t VALUES (1, 'x <text@a.no>', 'varchar@a.no', 'char@a.no', 'name@a.no', 'citext@a.no',
     '{"k":"json\u0040a.no"}', '{"k":[{"d":"jsonb@a.no"}]}', '{"key@a.no":1}', '<a b="xml@a.no"/>',
     'm=>hstore@a.no', 'domain@a.no', '["doc@a.no"]', '{"array@a.no","second@a.no"}', '{varchars@a.no}',
     row(1, 'card@a.no'), array[row(1, 'cards@a.no')::card], '{mails@a.no}', '[span@a.no,)',
-    'vector@a.no', 'bytes@a.no', gen_random_uuid(), now(), 1.5);
+    'vector@a.no', 'bytes@a.no', '\x00ff00' || convert_to('blob.of@a.no', 'UTF8') || '\x00', '{list@a.no}',
+    gen_random_uuid(), now(), 1.5);
   INSERT INTO t (id) VALUES (2);
   CREATE SCHEMA "Odd ""Schema";
   CREATE TABLE "Odd ""Schema"."Ta.ble" (id int, "Co""l" text);
@@ -173,7 +174,8 @@ local LEAKY = [[
   CREATE MATERIALIZED VIEW copied AS SELECT m FROM part;
   CREATE VIEW seen AS SELECT m FROM part;
   COMMENT ON TABLE t IS 'ask comment@a.no';
-  SELECT lo_from_bytea(0, 'large@a.no');
+  SELECT lo_from_bytea(0, 'large@a.no'), lo_from_bytea(0, '\x00ff00' || convert_to('binary@large.no', 'UTF8')),
+    lo_from_bytea(0, '\x00ff0040');
 ]]
 
 local function count_in(certificate, name)
@@ -195,7 +197,7 @@ t.test("columns lists what can hold text", function()
     table.sort(lines)
     return lines
   end
-  t.eq(list { "public.a" }, { "public.a.b bytea opaque", "public.a.j jsonb text", "public.a.t text text",
+  t.eq(list { "public.a" }, { "public.a.b bytea text", "public.a.j jsonb text", "public.a.t text text",
     "public.a.v character varying text" })
   t.eq(#list(), 5)
 end)
@@ -204,7 +206,8 @@ t.test("a scan finds every kind of text, and says what it did not read", functio
   local leaky <close> = fresh(LEAKY)
   local c = mask.scan { dsn = leaky.dsn, jobs = 3 }
   local expected = { ["public.part_1.m"] = 1, ["public.copied.m"] = 1, ["public.parent.m"] = 1,
-    ["public.child.m"] = 1, ['Odd "Schema.Ta.ble.Co"l'] = 3 }
+    ["public.child.m"] = 1, ["public.t.c_bytes"] = 1, ["public.t.c_blob"] = 1,
+    ["pg_catalog.pg_largeobject.data"] = 2, ['Odd "Schema.Ta.ble.Co"l'] = 3 }
   for _, kind in ipairs { "text", "varchar", "char", "name", "citext", "json", "jsonb", "key", "xml",
     "hstore", "domain", "doc", "varchars", "card", "cards", "mails", "span", "vector" } do
     expected["public.t.c_" .. kind] = 1
@@ -222,9 +225,10 @@ t.test("a scan finds every kind of text, and says what it did not read", functio
   t.eq(c.leaks, total)
   t.like(table.concat(found, " "), 'Co"l/b.no Co"l/d.no')
   local gaps = {}
-  for _, gap in ipairs(c.not_scanned) do gaps[gap.kind] = gap.name or gap.count end
-  t.eq(gaps, { bytea = "public.t.c_bytes", ["large objects"] = 1, comments = 1,
-    ["comment with an address"] = "public.t", ["view definitions"] = 2, functions = gaps.functions })
+  for _, gap in ipairs(c.not_scanned) do gaps[gap.kind] = gap.name end
+  t.eq(gaps, { ["bytea[]"] = "public.t.c_list" })
+  t.eq(c.definitions, { { kind = "comment", object = "public.t", domain = "a.no", sample = "co…@a…", count = 1 } })
+  t.eq(c.scanned.large_objects, 3)
   t.eq(c.scanned.tables, 6)
   t.eq(c.database.name, leaky.name)
   t.ok(#c.database.system_identifier > 0 and #c.snapshot > 0)
@@ -270,6 +274,111 @@ t.test("only the tables named are read", function()
   t.eq(mask.scan { dsn = some.dsn, tables = { "public.b" } }.leaks, 1)
   t.eq(mask.scan { dsn = some.dsn, tables = {} }.scanned.tables, 0)
   t.eq(mask.scan { dsn = some.dsn }.leaks, 2)
+end)
+
+t.test("addresses in the schema are named one by one", function()
+  local schema <close> = fresh([[
+    CREATE TYPE who AS ENUM ('enum@a.no', 'nobody');
+    CREATE DOMAIN named AS text DEFAULT 'domain@a.no' CHECK (VALUE <> 'checked@a.no');
+    CREATE TABLE t (id int, m text DEFAULT 'default@a.no', CONSTRAINT c CHECK (m <> 'check@a.no'));
+    CREATE TABLE p (m text) PARTITION BY LIST (m);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES IN ('bound@a.no');
+    CREATE VIEW v AS SELECT 'view@a.no'::text AS one, 'other@b.no'::text AS two, 'third@b.no'::text AS three;
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NULL; /* body@a.no */ END$f$;
+    CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f('trigger@a.no');
+    CREATE RULE r AS ON DELETE TO t WHERE old.m = 'rule@a.no' DO INSTEAD NOTHING;
+    CREATE POLICY s ON t USING (m <> 'policy@a.no');
+    CREATE INDEX i ON t (id) WHERE m <> 'index@a.no';
+    CREATE FOREIGN DATA WRAPPER w OPTIONS (o 'wrapper@a.no');
+    CREATE SERVER server FOREIGN DATA WRAPPER w OPTIONS (o 'server@a.no');
+    CREATE FOREIGN TABLE ft (m text OPTIONS (o 'column@a.no')) SERVER server OPTIONS (o 'foreign@a.no');
+    COMMENT ON COLUMN t.m IS 'comment@a.no, masked_a.no@mailinator.com';
+  ]])
+  local c = mask.scan { dsn = schema.dsn }
+  local found = {}
+  for _, one in ipairs(c.definitions) do
+    local name = one.kind .. ": " .. one.object
+    found[name] = (found[name] or "") .. one.domain .. "/" .. one.count .. " "
+    t.ok(not one.sample:find(one.domain, 1, true), one.sample)
+  end
+  t.eq(found["view definition: public.v"] == "a.no/1 b.no/2 " or found["view definition: public.v"]
+    == "b.no/2 a.no/1 ", true)
+  found["view definition: public.v"] = nil
+  t.eq(found, { ["enum label: public.who"] = "a.no/1 ", ["domain default: public.named"] = "a.no/1 ",
+    ["check constraint: public.named"] = "a.no/1 ", ["check constraint: public.t"] = "a.no/1 ",
+    ["default or generated expression: public.t"] = "a.no/1 ", ["partition bound: public.p1"] = "a.no/1 ",
+    ["function: public.f()"] = "a.no/1 ", ["trigger: public.t"] = "a.no/1 ", ["rule: public.t"] = "a.no/1 ",
+    ["policy: public.t"] = "a.no/1 ", ["index definition: public.i"] = "a.no/1 ",
+    ["foreign data wrapper: w"] = "a.no/1 ", ["foreign server: server"] = "a.no/1 ",
+    ["foreign table: public.ft"] = "a.no/1 ", ["foreign table column: public.ft.m"] = "a.no/1 ",
+    ["comment: public.t.m"] = "a.no/1 " })
+  t.eq(c.leaks, 0)
+end)
+
+t.test("a table read in parts gives the same certificate", function()
+  local large <close> = fresh([[
+    CREATE TABLE a (id int, m text, b bytea);
+    INSERT INTO a SELECT i, 'x' || i || '@d' || i % 7 || '.no ' || repeat('y', 900), sha256(i::text::bytea)
+      FROM generate_series(1, 3000) i;
+    CREATE TABLE hollow (m text);
+  ]])
+  local whole = mask.scan { dsn = large.dsn, jobs = 1 }
+  local seen = 0
+  local parts = mask.scan { dsn = large.dsn, jobs = 3, part_bytes = 200000,
+    progress = function(p) seen = math.max(seen, p.done) end }
+  t.eq(whole.leaks, 3000)
+  t.eq(parts.leaks, 3000)
+  t.eq(#parts.places, 7)
+  for i, place in ipairs(parts.places) do
+    t.eq(place.domain, whole.places[i].domain)
+    t.eq(place.count, whole.places[i].count)
+  end
+  for _, name in ipairs { "tables", "columns", "rows", "values", "bytes" } do
+    t.eq(parts.scanned[name], whole.scanned[name], name)
+  end
+  t.eq(mask.scan { dsn = large.dsn, jobs = 3, part_bytes = 200000, tables = { "public.a" } }.leaks, 3000)
+  t.raises(function() mask.scan { dsn = large.dsn, part_bytes = -1 } end, { match = "part_bytes" })
+end)
+
+t.test("large objects are read when they are asked for", function()
+  local blobs <close> = fresh("CREATE TABLE a (m text); SELECT lo_from_bytea(0, 'x@a.no')")
+  t.eq(mask.scan { dsn = blobs.dsn, tables = { "public.a" } }.leaks, 0)
+  t.eq(mask.scan { dsn = blobs.dsn, tables = { "pg_catalog.pg_largeobject" } }.leaks, 1)
+  t.eq(mask.scan { dsn = blobs.dsn, tables = { "pg_catalog.pg_largeobject" }, since = 3 }.leaks, 1)
+end)
+
+t.test("a certificate is signed, and every change to it is seen", function()
+  local one <close> = fresh("CREATE TABLE a (m text); INSERT INTO a VALUES ('a@a.no')")
+  local keys, others = crypto.ed25519_generate(), crypto.ed25519_generate()
+  local signed = mask.sign(mask.scan { dsn = one.dsn }, keys.private_pem)
+  t.ok(mask.verify(signed, keys.public_pem))
+  t.ok(mask.verify(signed, keys.private_pem))
+  local again = json.decode(json.encode(signed, { pretty = true }))
+  t.ok(mask.verify(again, keys.public_pem), "after it was written and read")
+  t.eq({ mask.verify(signed, others.public_pem) }, { false, "it was signed with another key" })
+  t.eq({ mask.verify(mask.scan { dsn = one.dsn }, keys.public_pem) }, { false, "it is not signed" })
+  for name, change in pairs {
+    leaks = function(c) c.leaks = 0 end,
+    oid = function(c) c.database.oid = "1" end,
+    places = function(c) c.places[1] = nil end,
+    rules = function(c) c.rules.sink_domain = "x.no" end,
+    more = function(c) c.comment = "fine" end,
+    less = function(c) c.taken_at = nil end,
+    value = function(c) c.signature.value = crypto.base64_encode(("x"):rep(64)) end,
+    short = function(c) c.signature.value = "" end,
+    odd = function(c) c.signature.value = "?" end,
+  } do
+    local changed = json.decode(json.encode(signed))
+    change(changed)
+    local valid, why = mask.verify(changed, keys.public_pem)
+    t.eq(valid, false, name)
+    t.like(why, "changed", name)
+  end
+  again.signature.algorithm = "none"
+  t.eq((mask.verify(again, keys.public_pem)), false)
+  t.raises(function() mask.sign(signed, "no key") end, { class = "invalid", code = "E_KEY" })
+  t.raises(function() mask.sign(signed, crypto.rsa_generate().private_pem) end, { code = "E_KEY" })
+  t.raises(function() mask.sign(signed, keys.public_pem) end, { code = "E_KEY" })
 end)
 
 t.test("many domains in one column are counted together past a limit", function()

@@ -45,7 +45,7 @@ in_registry "update registry.customer set database_name = '$target_db' where ctx
 # A tenant kept its invoices behind a foreign server, signed in for everybody: the copy came with the
 # same door to the same production database, and stopped at a mapping for a role of the other cluster.
 # Its comments, views and functions spoke of people, and the certificate did not say so. Its large
-# objects stayed behind.
+# objects stayed behind, and its comments were not masked.
 in_source "create extension postgres_fdw" \
     "create server billing foreign data wrapper postgres_fdw options (host '127.0.0.1', dbname 'registry')" \
     "create role nordlys_app" \
@@ -67,7 +67,9 @@ is "no password of the mapping is on the target's disk" \
     "$(grep -rlaF door-key- "$demo/test1" | wc -l)" 0
 is "large objects are masked, too" "$(in_target "select convert_from(lo_get(7777), 'UTF8')")" \
     "ask per_nordlys.example@mailinator.com"
-for place in "comment crm7.person" "function crm7.whom()" "view definition crm7.who"; do
+is "so are comments" "$(in_target "select obj_description('crm7.person'::regclass)")" \
+    "ask per_nordlys.example@mailinator.com"
+for place in "function crm7.whom()" "view definition crm7.who"; do
     if grep -qF "not masked: 1 address(es) in the $place" "$out"; then
         pass "an address is told of: $place"
     else
