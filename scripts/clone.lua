@@ -12,12 +12,14 @@ local db = require "db"
 local errors = require "errors"
 local apps = require "platform.apps"
 local licence = require "platform.licence"
+local mask = require "mask"
 local mail = require "platform.mail"
 local recycle = require "platform.recycle"
 local registry = require "platform.registry"
 local superid = require "platform.superid"
 local tenant = require "platform.tenant"
 local time = require "time"
+local certificates = require "certificate"
 local certify = require "certify"
 local checks = require "checks"
 local copy = require "copy"
@@ -38,6 +40,8 @@ local P = require("procedure").new {
     plans = { "list", default = {}, help = "one user plan for all, or one per user; "
       .. "default: the first of the licence package" },
     mail_domain = { "string", default = "mailinator.com", help = "where masked addresses point" },
+    strict_definitions = { "boolean", default = false, help = "addresses in views, functions and other "
+      .. "definitions stop the run, as those in rows do; default: they are told of" },
     documents = { "choice", "none", "some", "all", default = "none",
       help = "document files; some: those of the chosen users" },
     attachments = { "list", default = { "system" },
@@ -361,11 +365,12 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local identity, made = tenant.identity(conn, target.database_name), run:result("restore")
     local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
       rules = mask_rules(run), base = copy.certified(run), progress = progress(run, "bytes") }
-    local certificate = found.certificate
+    local certificate, key = found.certificate, run.config.certificate_key
+    if run.params.strict_definitions then certificate = certify.strict(certificate) end
     certify.refuse_leaks(certificate, target.database_name, "are left in")
     for _, gap in ipairs(wizard.unmasked(certificate)) do run:warn(gap) end
     if run:result("wait_backup").copy and found.full then run:log("the whole database was scanned: " .. found.full) end
-    return { certificate = certificate, horizon = horizon, mark = found.mark,
+    return { certificate = key and mask.sign(certificate, key) or certificate, horizon = horizon, mark = found.mark,
       database_oid = identity.database_oid, system_identifier = identity.system_identifier,
       masked = made.masked }
   end,
@@ -722,6 +727,7 @@ local function check_again(run, target)
   if identity.database_oid ~= scanned.database_oid or identity.system_identifier ~= scanned.system_identifier then
     errors.raise("leak", "E_CERTIFICATE", target.database_name .. " is not the database that was scanned")
   end
+  if run.config.certificate_key then certificates.check(scanned.certificate, run.config.certificate_key, identity) end
   local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
   local again = certify.again({ conn = conn, dsn = dsn, password = password, rules = mask_rules(run) }, scanned)
   if again.leaks > 0 then

@@ -14,8 +14,8 @@ function M.refuse(message)
 end
 
 --- The parameters given, of which `known` ({name = true}) may be there. jobs becomes a number, format is
---- "text" or "json".
-function M.params(given, known)
+--- "text", "json", or one more.
+function M.params(given, known, more)
   local params = {}
   for name, value in pairs(given) do
     if not known[name] then M.refuse(("unknown parameter '%s'"):format(name)) end
@@ -26,8 +26,8 @@ function M.params(given, known)
     M.refuse "parameter jobs: 1 to 64 is needed"
   end
   params.format = params.format or "text"
-  if params.format ~= "text" and params.format ~= "json" then
-    M.refuse "parameter format: text or json is needed"
+  if params.format ~= "text" and params.format ~= "json" and params.format ~= more then
+    M.refuse(("parameter format: %stext or json is needed"):format(more and more .. ", " or ""))
   end
   return params
 end

@@ -9,7 +9,7 @@ local M = {}
 
 M.PLACES = { "cloner.conf", "build/demo/cloner.conf", "/etc/cloner/cloner.conf" }
 
-local SECRETS = { password = true, token = true, key = true, signing_key = true,
+local SECRETS = { password = true, token = true, key = true, signing_key = true, certificate_key = true,
   client_secret = true, sas = true, private_key = true }
 local DEPTH_MAX = 10
 
