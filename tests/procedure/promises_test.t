@@ -101,6 +101,27 @@ cloner cancel "$(newest_run)"
 is "and comes back" "$code" 0
 rm "$demo/scripts/tenants/$target_ctx.lua"
 
+# The certificate stood in the journal as it was given: who could write there could clean it.
+platform_reset
+openssl genpkey -algorithm ed25519 -out "$secrets/certificate.pem" 2>/dev/null
+cp "$config" "$demo/unsigned.conf"
+sed -i "s|^  secrets = |  certificate_key = \"file:$secrets/certificate.pem\",\n&|" "$config"
+CLONER_FAULT=step_effect:20 clone
+is "killed after the scan" "$code" 137
+run=$(newest_run)
+is "the certificate is signed" "$(in_journal "select result -> 'certificate' -> 'signature' ->> 'algorithm'
+    from cloner.step where run_id = '$run' and step_key = 'mask_email'")" Ed25519
+in_journal "update cloner.step set result = jsonb_set(result, '{certificate,scanned,rows}', '1')
+    where run_id = '$run' and step_key = 'mask_email'"
+cloner resume "$run"
+is "a changed certificate does not go live" "$code" 4
+like "and says why" "$(log_of)" "changed after it was signed"
+cloner cancel "$run"
+clone strict_definitions=no
+is "one that was not changed does" "$code" 0
+[ "$code" -eq 0 ] || sed 's/^/# /' "$out"
+cp "$demo/unsigned.conf" "$config"
+
 # A worker died between opening the doors and saying so. Users had begun to work, with addresses of
 # their own, and the resumed run took those for leaks: live, and paused for good.
 platform_reset
