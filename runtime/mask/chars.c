@@ -497,11 +497,3 @@ void cl_mask_letters(const uint8_t digest[CL_SHA256_BYTES], size_t n, char *out)
         out[i] = letters[pair >> (11 - bit % 8) & 31];
     }
 }
-
-void cl_mask_digest(const char *key, size_t key_bytes, const char *purpose, const char *bytes,
-                    size_t n, uint8_t out[CL_SHA256_BYTES])
-{
-    uint8_t own[CL_SHA256_BYTES]; /* what one purpose's results tell says nothing of another's */
-    cl_hmac_sha256(key, key_bytes, purpose, strlen(purpose), own);
-    cl_hmac_sha256(own, sizeof own, bytes, n, out);
-}

@@ -73,10 +73,10 @@ bool cl_method_choice(const struct cl_mask_method_spec *spec, const char *name,
                                   spec->kind, name, text);
 }
 
-void cl_method_digest(const struct cl_mask_method *method, const char *purpose, const char *bytes,
-                      size_t n, uint8_t out[CL_SHA256_BYTES])
+void cl_method_digest(const struct cl_mask_method *method, const char *bytes, size_t n,
+                      uint8_t out[CL_SHA256_BYTES])
 {
-    cl_mask_digest(method->key, method->key_bytes, purpose, bytes, n, out);
+    cl_hmac_sha256(method->own, sizeof method->own, bytes, n, out);
 }
 
 uint64_t cl_method_below(const uint8_t digest[8], uint64_t n)
@@ -180,6 +180,15 @@ bool cl_method_copy(char **out, const char *s, struct cl_err *err)
     return !s || *out || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
 }
 
+/* What results of one purpose tell says nothing of another's. */
+static void make_key(struct cl_mask_method *method)
+{
+    const char *purpose = method->purpose ? method->purpose : method->kind->name;
+    if (method->kind->keyed) {
+        cl_hmac_sha256(method->key, method->key_bytes, purpose, strlen(purpose), method->own);
+    }
+}
+
 bool cl_method_make(struct cl_mask_method *method, const struct cl_mask_method_spec *spec,
                     struct cl_err *err)
 {
@@ -199,16 +208,20 @@ bool cl_method_make(struct cl_mask_method *method, const struct cl_mask_method_s
         return cl_fail(err, CL_INVALID, "E_METHOD", "method '%s' and a script do not go together",
                        kind->name);
     }
-    return known_options(kind, spec, err) && cl_method_copy(&method->schema, spec->schema, err) &&
-           cl_method_copy(&method->table, spec->table, err) &&
-           cl_method_copy(&method->column, spec->column, err) &&
-           cl_method_copy(&method->where, spec->where, err) &&
-           cl_method_copy(&method->path, spec->path, err) &&
-           (!kind->make || kind->make(method, spec, err)) && compute_digest(method, spec, err);
+    bool ok = known_options(kind, spec, err) &&
+              cl_method_copy(&method->schema, spec->schema, err) &&
+              cl_method_copy(&method->table, spec->table, err) &&
+              cl_method_copy(&method->column, spec->column, err) &&
+              cl_method_copy(&method->where, spec->where, err) &&
+              cl_method_copy(&method->path, spec->path, err) &&
+              (!kind->make || kind->make(method, spec, err));
+    make_key(method);
+    return ok && compute_digest(method, spec, err);
 }
 
 void cl_method_fini(struct cl_mask_method *method)
 {
+    explicit_bzero(method->own, sizeof method->own);
     for (size_t i = 0; i < method->n_entries; i++) {
         free(method->entries[i].from);
         free(method->entries[i].to);

@@ -64,6 +64,8 @@ struct cl_mask_method {
     const struct cl_method_kind *kind; /* what it does */
     const char *key;                   /* key_bytes; borrowed; NULL: none */
     size_t key_bytes;                  /* of key */
+    const char *purpose;               /* what its own key is for; NULL: the kind's name */
+    uint8_t own[CL_SHA256_BYTES];      /* made of the key for that purpose */
     char *text;                        /* the constant, default, replacement; owned; may be NULL */
     char *by;                          /* another column of the row; owned; NULL: none */
     uint64_t number;                 /* length, days, parts per million, bucket: as the kind says */
@@ -108,9 +110,9 @@ void cl_method_depends(struct cl_mask_method *method, const char *bytes, size_t 
 /* Is it a JSON document? */
 bool cl_method_is_json(const char *s, size_t n);
 
-/* cl_mask_digest with the method's key. */
-void cl_method_digest(const struct cl_mask_method *method, const char *purpose, const char *bytes,
-                      size_t n, uint8_t out[CL_SHA256_BYTES]);
+/* HMAC-SHA-256 with the method's own key. */
+void cl_method_digest(const struct cl_mask_method *method, const char *bytes, size_t n,
+                      uint8_t out[CL_SHA256_BYTES]);
 
 /* 64 bits of a digest as a number below n. */
 uint64_t cl_method_below(const uint8_t digest[8], uint64_t n);

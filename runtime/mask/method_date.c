@@ -130,8 +130,7 @@ static bool run_shift(const struct cl_mask_method *method, const struct cl_mask_
         cl_buf_add(out, value->in, value->n);
         return true;
     }
-    cl_method_digest(method, "date_shift", by ? value->by : value->in, by ? value->n_by : value->n,
-                     digest);
+    cl_method_digest(method, by ? value->by : value->in, by ? value->n_by : value->n, digest);
     int shift = 1 + (int)cl_method_below(digest, method->number);
     shift = digest[CL_SHA256_BYTES - 1] & 1 ? shift : -shift;
     int days = to_days(&stamp);

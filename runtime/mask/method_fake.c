@@ -59,6 +59,7 @@ static bool make_fake(struct cl_mask_method *method, const struct cl_mask_method
     if (!cl_method_choice(spec, "of", forms, &method->form, err)) {
         return false;
     }
+    method->purpose = forms[method->form];
     for (size_t i = 0; i < 2; i++) {
         const char *path = lists[method->form][i];
         if (path && !read_words(method, &method->words[i], path, err)) {
@@ -162,7 +163,7 @@ static bool run_fake(const struct cl_mask_method *method, const struct cl_mask_v
     size_t room = value->max_chars > 0 ? value->max_chars : SIZE_MAX;
     (void)is_null;
     (void)err;
-    cl_method_digest(method, forms[method->form], value->in, value->n, digest);
+    cl_method_digest(method, value->in, value->n, digest);
     if (method->form == PHONE) {
         put_phone(value, digest, room, out);
         return true;

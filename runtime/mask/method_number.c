@@ -165,7 +165,7 @@ static bool run_noise(const struct cl_mask_method *method, const struct cl_mask_
 {
     uint8_t digest[CL_SHA256_BYTES];
     (void)is_null;
-    cl_method_digest(method, "noise", value->in, value->n, digest);
+    cl_method_digest(method, value->in, value->n, digest);
     uint64_t off = 1 + cl_method_below(digest, method->number);
     uint64_t millionths = digest[CL_SHA256_BYTES - 1] & 1 ? MILLION + off : MILLION - off;
     if (cl_type_floats(value->type)) {

@@ -80,7 +80,7 @@ static bool run_hash(const struct cl_mask_method *method, const struct cl_mask_v
     char text[2 * CL_SHA256_BYTES + 1];
     (void)is_null;
     (void)err;
-    cl_method_digest(method, "hash", value->in, value->n, digest);
+    cl_method_digest(method, value->in, value->n, digest);
     if (method->form == UUID) {
         put_uuid(out, digest);
         return true;

@@ -93,10 +93,6 @@ size_t cl_mask_chars(const char *s, size_t n); /* UTF-8 characters */
  * is not among them); at most 51. */
 void cl_mask_letters(const uint8_t digest[CL_SHA256_BYTES], size_t n, char *out);
 
-/* HMAC-SHA-256 over the bytes, with a key of its own for each purpose. */
-void cl_mask_digest(const char *key, size_t key_bytes, const char *purpose, const char *bytes,
-                    size_t n, uint8_t out[CL_SHA256_BYTES]);
-
 /* search.c */
 
 /* Where the first byte at or after pos stands that the spelling of an at-sign may hold; n when
@@ -169,7 +165,7 @@ size_t cl_mask_find_bytes(const struct cl_mask *mask, const char *s, size_t n,
 /* Does the domain (decoded) pass? */
 bool cl_mask_domain_passes(const struct cl_mask *mask, const char *domain, size_t n);
 
-/* Must nothing of an address be left? Then *key is what its hash is made with. */
-bool cl_mask_hides(const struct cl_mask *mask, const char **key, size_t *key_bytes);
+/* The CL_SHA256_BYTES that hashes of addresses are made with; NULL: addresses are not hidden. */
+const uint8_t *cl_mask_hiding_key(const struct cl_mask *mask);
 
 #endif

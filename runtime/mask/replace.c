@@ -57,9 +57,7 @@ struct render {
     size_t limit;       /* characters an address may take */
     struct cl_buf *out; /* where it goes */
     struct cl_mask_tally *tally;
-    bool hides;       /* nothing of an address may be left … */
-    const char *key;  /* … and this makes its hash; key_bytes */
-    size_t key_bytes; /* of key */
+    const uint8_t *hiding; /* makes hashes of addresses, of which nothing may be left; or NULL */
 };
 
 /* Characters there are for the local part, without its at-sign and quotes. */
@@ -82,7 +80,7 @@ static void put_hash(struct render *r, const struct cl_token *t)
     struct cl_buf decoded;
     cl_buf_init(&decoded, SIZE_MAX / 2);
     cl_mask_decode(r->s, t->local, t->tail, &decoded);
-    cl_mask_digest(r->key, r->key_bytes, "address", cl_buf_str(&decoded), decoded.len, digest);
+    cl_hmac_sha256(r->hiding, CL_SHA256_BYTES, cl_buf_str(&decoded), decoded.len, digest);
     r->out->failed = r->out->failed || decoded.failed;
     cl_buf_fini(&decoded);
     cl_mask_letters(digest, n, letters);
@@ -135,7 +133,7 @@ static void put_local(struct render *r, const struct cl_token *t)
 
 static void put_token(struct render *r, const struct cl_token *t)
 {
-    if (r->hides) {
+    if (r->hiding) {
         put_hash(r, t);
     } else {
         if (t->quoted && t->spaced) {
@@ -157,12 +155,12 @@ void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t li
     struct render r = {.s = s, .limit = limit, .out = out, .tally = tally};
     r.sink = cl_mask_sink(mask);
     r.sink_chars = strlen(r.sink);
-    r.hides = cl_mask_hides(mask, &r.key, &r.key_bytes);
+    r.hiding = cl_mask_hiding_key(mask);
     size_t done = 0; /* what of the text is in the output */
     struct cl_token t;
     for (size_t pos = 0; cl_mask_next(mask, s, n, pos, &t); pos = t.next) {
         if (t.leak) {
-            size_t end = t.quoted && !r.hides ? t.close : t.local;
+            size_t end = t.quoted && !r.hiding ? t.close : t.local;
             if (end < done) { /* one inside its quotes is hidden already */
                 cl_buf_addc(out, ' ');
             } else {

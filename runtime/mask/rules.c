@@ -20,17 +20,18 @@ struct cl_mask_column {
 };
 
 struct cl_mask {
-    atomic_uint owners;             /* cl_mask_ref */
-    char *sink;                     /* lower case */
-    char **allow;                   /* lower case, NULL-terminated */
-    size_t n_allow;                 /* how many of them */
-    struct cl_mask_column *columns; /* n_columns */
-    size_t n_columns;               /* columns with exceptions */
-    struct cl_mask_method *methods; /* n_methods, in order of their columns */
-    size_t n_methods;               /* columns with a method */
-    enum cl_mask_mode mode;         /* how addresses are replaced */
-    char *key;                      /* NULL: none; wiped when given back */
-    size_t key_bytes;               /* of key */
+    atomic_uint owners;              /* cl_mask_ref */
+    char *sink;                      /* lower case */
+    char **allow;                    /* lower case, NULL-terminated */
+    size_t n_allow;                  /* how many of them */
+    struct cl_mask_column *columns;  /* n_columns */
+    size_t n_columns;                /* columns with exceptions */
+    struct cl_mask_method *methods;  /* n_methods, in order of their columns */
+    size_t n_methods;                /* columns with a method */
+    enum cl_mask_mode mode;          /* how addresses are replaced */
+    char *key;                       /* NULL: none; wiped when given back */
+    size_t key_bytes;                /* of key */
+    uint8_t hiding[CL_SHA256_BYTES]; /* made of it, for hashes of addresses */
     char hash[CL_SHA256_BYTES * 2 + 1];
 };
 
@@ -283,6 +284,7 @@ static bool copy_key(struct cl_mask *mask, const struct cl_mask_spec *spec, stru
     }
     memcpy(mask->key, spec->key, spec->key_bytes);
     mask->key_bytes = spec->key_bytes;
+    cl_hmac_sha256(mask->key, mask->key_bytes, "address", strlen("address"), mask->hiding);
     return true;
 }
 
@@ -373,6 +375,7 @@ void cl_mask_free(struct cl_mask *mask)
     }
     if (mask->key) {
         explicit_bzero(mask->key, mask->key_bytes);
+        explicit_bzero(mask->hiding, sizeof mask->hiding);
     }
     free(mask->key);
     free(mask->methods);
@@ -418,11 +421,9 @@ const struct cl_mask_method *cl_mask_method_at(const struct cl_mask *mask, size_
     return &mask->methods[i];
 }
 
-bool cl_mask_hides(const struct cl_mask *mask, const char **key, size_t *key_bytes)
+const uint8_t *cl_mask_hiding_key(const struct cl_mask *mask)
 {
-    *key = mask->key;
-    *key_bytes = mask->key_bytes;
-    return mask->mode == CL_MASK_HASH;
+    return mask->mode == CL_MASK_HASH ? mask->hiding : NULL;
 }
 
 const char *cl_mask_rules_hash(const struct cl_mask *mask)
