@@ -469,9 +469,9 @@ static void fill(lua_State *L, struct op *op, size_t verb)
 }
 
 /* core.start(verb, {source=, source_password=, target=, target_password=, archive=, mask=,
- * restored_with=, key=, level=, store=, to=, table=, tables=, exclude_data=, leave=, tablespaces=, jobs=, part_bytes=,
- * compare=, data_only=, truncate=, toast_lz4=, resume=, keep_snapshot_s=, max_bytes_per_second=,
- * max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
+ * restored_with=, key=, level=, store=, to=, table=, tables=, exclude_data=, leave=, tablespaces=,
+ * jobs=, part_bytes=, compare=, data_only=, truncate=, toast_lz4=, resume=, keep_snapshot_s=,
+ * max_bytes_per_second=, max_replica_lag_ms=, warn_xmin_age=}) -> job handle */
 static int l_start(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
