@@ -191,14 +191,29 @@ static void read_equals(const char *s, size_t n, size_t pos, struct cl_element *
     e->len = 3;
 }
 
-/* \u0040 and \x40 */
+enum { BACKSLASHES_MAX = 8 }; /* of one escape, in JSON in JSON in JSON in JSON */
+
+size_t cl_mask_backslashes(const char *s, size_t floor, size_t pos)
+{
+    size_t p = pos;
+    while (p > floor && s[p - 1] == '\\' && pos - p < BACKSLASHES_MAX - 1) {
+        p--;
+    }
+    return p;
+}
+
+/* \u0040 and \x40, and \\u0040 */
 static void read_backslash(const char *s, size_t n, struct cl_element *e)
 {
     uint32_t code = 0;
-    size_t digits = n > 1 && s[1] == 'u' ? 4 : n > 1 && s[1] == 'x' ? 2 : 0;
-    if (digits && read_hex(s + 2, n - 2, (unsigned)digits, &code)) {
+    size_t p = 1;
+    while (p < n && p < BACKSLASHES_MAX && s[p] == '\\') {
+        p++;
+    }
+    size_t digits = p < n && s[p] == 'u' ? 4 : p < n && s[p] == 'x' ? 2 : 0;
+    if (digits && read_hex(s + p + 1, n - p - 1, (unsigned)digits, &code)) {
         classify(e, code);
-        e->len = 2 + digits;
+        e->len = p + 1 + digits;
     }
 }
 

@@ -147,7 +147,7 @@ void cl_mask_json_encode(const char *s, size_t n, struct cl_buf *out)
     }
 }
 
-/* May the JSON text hold an address? Escapes can spell any part of it. */
+/* May the JSON text hold an address? Escapes can spell any part of it, or a soft line break. */
 static bool may_hold(const char *s, size_t n)
 {
     if (cl_mask_candidate(s, n)) {
@@ -155,8 +155,10 @@ static bool may_hold(const char *s, size_t n)
     }
     const char *end = s + n;
     for (const char *p = memchr(s, '\\', n); p; p = memchr(p + 1, '\\', (size_t)(end - p) - 1)) {
-        if (end - p >= 4 && p[1] == 'u' && (memcmp(p + 2, "00", 2) == 0 || (p[2] | 32) == 'f')) {
-            return true; /* ASCII, or the full-width form of it */
+        bool ascii = end - p >= 4 && p[1] == 'u' &&
+                     (memcmp(p + 2, "00", 2) == 0 || (p[2] | 32) == 'f'); /* or full-width */
+        if (ascii || (p > s && p[-1] == '=')) {
+            return true;
         }
     }
     return false;

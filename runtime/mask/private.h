@@ -74,6 +74,9 @@ static inline struct cl_element cl_mask_element(const char *s, size_t n, size_t 
     };
 }
 
+/* Where the backslashes that end with s[pos] begin: JSON in JSON doubles them. */
+size_t cl_mask_backslashes(const char *s, size_t floor, size_t pos);
+
 /* Where the run of plain local-part characters that ends before s[at] begins, not before floor. */
 size_t cl_mask_local_start(const char *s, size_t floor, size_t at);
 
@@ -99,7 +102,16 @@ void cl_mask_letters(const uint8_t digest[CL_SHA256_BYTES], size_t n, char *out)
  * there is none, and that is certain. */
 size_t cl_mask_find_hit(const char *s, size_t n, size_t pos);
 
-/* Is there anything an at-sign could be made of? */
+/* May the byte stand in base64, its padding or, as JSON writes them, its line breaks? */
+static inline bool cl_mask_is_dense(unsigned char c)
+{
+    return cl_mask_class(c) & (CL_IN_LABEL | CL_PLUS) || c == '/' || c == '=' || c == '\\';
+}
+
+/* Where the first 16 bytes in a row begin at or after pos that may stand in base64; n for none. */
+size_t cl_mask_find_run(const char *s, size_t n, size_t pos);
+
+/* Is there anything an at-sign could be made of, or base64? */
 bool cl_mask_candidate(const char *s, size_t n);
 
 /* scan.c */
@@ -125,8 +137,61 @@ bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t po
 
 /* replace.c */
 
-/* Appends the masked text; *changed is set when it differs. An address takes at most limit
- * characters, SIZE_MAX for no limit. */
+/* Where the bytes of a leaking token begin that are replaced; they go up to its tail. */
+size_t cl_mask_put_from(const struct cl_mask *mask, const struct cl_token *token);
+
+/* Appends what stands in the place of these bytes. It takes at most limit characters, SIZE_MAX for
+ * no limit. */
+void cl_mask_put(const struct cl_mask *mask, const char *s, const struct cl_token *token,
+                 size_t limit, struct cl_buf *out, struct cl_mask_tally *tally);
+
+/* Appends the text with the addresses in it masked, whatever else it carries; *changed is set when
+ * it differs. */
+void cl_mask_tokens(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
+                    struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
+
+size_t cl_mask_find_tokens(const struct cl_mask *mask, const char *s, size_t n,
+                           void (*found)(void *arg, const char *address, size_t len), void *arg);
+
+/* base64.c */
+
+/* Base64 inside a text. */
+struct cl_base64 {
+    size_t begin;     /* its first byte ... */
+    size_t end;       /* ... and the byte after it, padding included */
+    size_t columns;   /* characters of a line; 0: it is one line, however long */
+    const char *eol;  /* columns: what ends a line; the text's, or a constant */
+    size_t eol_len;   /* bytes of eol */
+    const char *sign; /* how a sign of padding is written; NULL: it goes without */
+    bool url;         /* with "-" and "_" for "+" and "/" */
+};
+
+/* The first base64 at or after pos, in one of the two alphabets, that holds text: *plain. */
+bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *b,
+                         struct cl_buf *plain);
+
+/* Appends other text in the same style. */
+void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, struct cl_buf *out);
+
+/* soft.c */
+
+/* Are there soft line breaks? */
+bool cl_mask_is_soft(const char *s, size_t n);
+
+/* Appends the text without them. */
+void cl_mask_join(const char *s, size_t n, struct cl_buf *out);
+
+/* As cl_mask_tokens, for text with soft line breaks: addresses they cut are found. */
+void cl_mask_soft(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
+                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
+
+/* When the text was quoted-printable with lines as short as they have to be: appends the masked
+ * text with lines that are, too, and returns true. */
+bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out);
+
+/* layers.c */
+
+/* Appends the text with all addresses in it masked; *changed is set when it differs. */
 void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
                   struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
 

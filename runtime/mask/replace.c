@@ -52,8 +52,7 @@ static size_t head_bytes(const char *s, size_t from, size_t to, size_t octets, s
 /* One render of a value. */
 struct render {
     const char *s;      /* the text */
-    const char *sink;   /* the sink domain */
-    size_t sink_chars;  /* its length */
+    size_t sink_chars;  /* the length of the sink domain */
     size_t limit;       /* characters an address may take */
     struct cl_buf *out; /* where it goes */
     struct cl_mask_tally *tally;
@@ -131,42 +130,48 @@ static void put_local(struct render *r, const struct cl_token *t)
     r->tally->shortened++;
 }
 
-static void put_token(struct render *r, const struct cl_token *t)
+size_t cl_mask_put_from(const struct cl_mask *mask, const struct cl_token *t)
 {
-    if (r->hiding) {
-        put_hash(r, t);
-    } else {
-        if (t->quoted && t->spaced) {
-            cl_buf_addc(r->out, ' '); /* an address inside the quotes must not grow */
-        }
-        put_local(r, t);
-    }
-    if (t->quoted) {
-        cl_buf_add(r->out, r->s + t->close, t->first_at - t->close);
-    }
-    cl_buf_add(r->out, r->s + t->at, t->at_end - t->at);
-    cl_buf_adds(r->out, r->sink);
-    r->tally->masked++;
+    return t->quoted && !cl_mask_hiding_key(mask) ? t->close : t->local;
 }
 
-void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
-                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally)
+void cl_mask_put(const struct cl_mask *mask, const char *s, const struct cl_token *t, size_t limit,
+                 struct cl_buf *out, struct cl_mask_tally *tally)
 {
-    struct render r = {.s = s, .limit = limit, .out = out, .tally = tally};
-    r.sink = cl_mask_sink(mask);
-    r.sink_chars = strlen(r.sink);
+    const char *sink = cl_mask_sink(mask);
+    struct render r = {
+        .s = s, .sink_chars = strlen(sink), .limit = limit, .out = out, .tally = tally};
     r.hiding = cl_mask_hiding_key(mask);
+    if (r.hiding) {
+        put_hash(&r, t);
+    } else {
+        if (t->quoted && t->spaced) {
+            cl_buf_addc(out, ' '); /* an address inside the quotes must not grow */
+        }
+        put_local(&r, t);
+    }
+    if (t->quoted) {
+        cl_buf_add(out, s + t->close, t->first_at - t->close);
+    }
+    cl_buf_add(out, s + t->at, t->at_end - t->at);
+    cl_buf_add(out, sink, r.sink_chars);
+    tally->masked++;
+}
+
+void cl_mask_tokens(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
+                    struct cl_buf *out, bool *changed, struct cl_mask_tally *tally)
+{
     size_t done = 0; /* what of the text is in the output */
     struct cl_token t;
     for (size_t pos = 0; cl_mask_next(mask, s, n, pos, &t); pos = t.next) {
         if (t.leak) {
-            size_t end = t.quoted && !r.hiding ? t.close : t.local;
+            size_t end = cl_mask_put_from(mask, &t);
             if (end < done) { /* one inside its quotes is hidden already */
                 cl_buf_addc(out, ' ');
             } else {
                 cl_buf_add(out, s + done, end - done);
             }
-            put_token(&r, &t);
+            cl_mask_put(mask, s, &t, limit, out, tally);
             done = t.tail;
             *changed = true;
         }
@@ -174,8 +179,8 @@ void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t li
     cl_buf_add(out, s + done, n - done);
 }
 
-size_t cl_mask_find_text(const struct cl_mask *mask, const char *s, size_t n,
-                         void (*found)(void *arg, const char *address, size_t len), void *arg)
+size_t cl_mask_find_tokens(const struct cl_mask *mask, const char *s, size_t n,
+                           void (*found)(void *arg, const char *address, size_t len), void *arg)
 {
     size_t count = 0;
     struct cl_token t;

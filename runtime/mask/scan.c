@@ -6,10 +6,17 @@
 /* Where a spelling that holds the hit at h would begin, not before floor; h when unlikely. */
 static size_t spelling_start(const char *s, size_t floor, size_t h)
 {
+    size_t p = h;
+    if (s[h] == ';') { /* &amp;commat; */
+        p++;
+        while (p >= floor + 4 && memcmp(s + p - 4, "amp;", 4) == 0) {
+            p -= 4;
+        }
+        return p > floor && s[p - 1] == '&' ? p - 1 : h;
+    }
     if (s[h] != '4' && s[h] != '6') {
         return h;
     }
-    size_t p = h;
     while (p >= floor + 2 && s[p - 1] == '5' && s[p - 2] == '2') {
         p -= 2;
     }
@@ -18,10 +25,10 @@ static size_t spelling_start(const char *s, size_t floor, size_t h)
     }
     p = h;
     if (p >= floor + 2 && s[p - 1] == 'x' && s[p - 2] == '\\') {
-        return p - 2;
+        return cl_mask_backslashes(s, floor, p - 2);
     }
     if (p >= floor + 4 && memcmp(s + p - 4, "\\u00", 4) == 0) {
-        return p - 4;
+        return cl_mask_backslashes(s, floor, p - 4);
     }
     while (p > floor && s[p - 1] == '0') {
         p--;

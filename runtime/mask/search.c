@@ -1,8 +1,9 @@
 /*
  * One fast pass over bytes: where might the spelling of an at-sign begin?
  *
- * Blocks are compared as a whole, with AVX2 where the processor has it, else 16 bytes at a time,
- * which GCC and clang turn into SSE2 or NEON. Which one is asked at run time; both give the same.
+ * Blocks are compared as a whole, with AVX2 where the processor has it, else 16
+ * bytes at a time, which GCC and clang turn into SSE2 or NEON. Which one is
+ * asked at run time; both give the same.
  */
 #include "private.h"
 
@@ -12,29 +13,37 @@
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16 };
+enum {
+    LANES = 16,
+    RUN_BYTES = 16,      /* of base64: fewer in a row are words */
+    WINDOW_BYTES = 4096, /* looked at for one thing, then for the other, while
+                            they are near */
+};
 
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
 typedef uint64_t halves __attribute__((vector_size(LANES)));
 
-/* May a spelling hold these two neighbours? "@", "40", "64", "&c", U+FF20; with escapes "\". */
+/* May a spelling hold these two neighbours? "@", "40", "64", "&c", ";c",
+ * U+FF20; with escapes "\" and a soft line break. */
 static inline bool is_hit(unsigned char a, unsigned char b, bool escapes)
 {
     return a == '@' || (a == '4' && b == '0') || (a == '6' && b == '4') || (a == '&' && b == 'c') ||
-           (a == 0xEF && b == 0xBC) || (escapes && a == '\\');
+           (a == ';' && b == 'c') || (a == 0xEF && b == 0xBC) ||
+           (escapes && (a == '\\' || (a == '=' && (b == '\n' || b == '\r'))));
 }
 
-/* Which of the 16 bytes at p, each with the byte after it, may make a hit: all that do, and few
- * that do not ("44", "60"), for fewer comparisons. Reads 17 bytes. */
+/* Which of the 16 bytes at p, each with the byte after it, may make a hit: all
+ * that do, and few that do not ("44", "60"), for fewer comparisons. Reads 17
+ * bytes. */
 static inline halves hits(const char *p, bool escapes)
 {
     lanes a, b;
     memcpy(&a, p, LANES);
     memcpy(&b, p + 1, LANES);
     lanes hit = (lanes)((a == '@') | (((a & 0xFD) == '4') & ((b & 0xFB) == '0')) |
-                        ((a == '&') & (b == 'c')) | (a == 0xEF));
+                        (((a == '&') | (a == ';')) & (b == 'c')) | (a == 0xEF));
     if (escapes) {
-        hit |= (lanes)(a == '\\');
+        hit |= (lanes)((a == '\\') | ((a == '=') & ((b & 0xF8) == '\b')));
     }
     return (halves)hit;
 }
@@ -50,8 +59,8 @@ static inline size_t first_of(halves hit)
     return half * sizeof bytes + (size_t)__builtin_ctzll(bytes) / 8;
 }
 
-/* The first byte at or after pos that may begin a hit, or where the last 16 bytes or fewer begin,
- * which are not looked at. */
+/* The first byte at or after pos that may begin a hit, or where the last 16
+ * bytes or fewer begin, which are not looked at. */
 static inline size_t skip_portable(const char *s, size_t n, size_t pos, bool escapes)
 {
     for (; n - pos > LANES; pos += LANES) {
@@ -74,13 +83,18 @@ __attribute__((target("avx2"))) static inline __m256i hits_avx2(const char *p, b
         _mm256_cmpeq_epi8(_mm256_and_si256(a, _mm256_set1_epi8((char)0xFD)), _mm256_set1_epi8('4'));
     __m256i zero_four =
         _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xFB)), _mm256_set1_epi8('0'));
-    __m256i entity = _mm256_and_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('&')),
+    __m256i entity = _mm256_and_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('&')),
+                                                      _mm256_cmpeq_epi8(a, _mm256_set1_epi8(';'))),
                                       _mm256_cmpeq_epi8(b, _mm256_set1_epi8('c')));
     __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('@')),
                                   _mm256_cmpeq_epi8(a, _mm256_set1_epi8((char)0xEF)));
     hit = _mm256_or_si256(hit, _mm256_or_si256(entity, _mm256_and_si256(four_six, zero_four)));
     if (escapes) {
+        __m256i control = _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xF8)),
+                                            _mm256_set1_epi8('\b'));
+        __m256i soft = _mm256_and_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('=')), control);
         hit = _mm256_or_si256(hit, _mm256_cmpeq_epi8(a, _mm256_set1_epi8('\\')));
+        hit = _mm256_or_si256(hit, soft);
     }
     return hit;
 }
@@ -161,12 +175,155 @@ size_t cl_mask_find_hit(const char *s, size_t n, size_t pos)
     return search(s, n, pos, false);
 }
 
+#ifdef __x86_64__
+/* Classes of 32 bytes: a table says for the low half of a byte in which it is
+ * right, another one which the high half makes. Bits 0-4: cl_mask_is_dense (2x,
+ * 3x, 4x and 6x, 5x, 7x); bits 5-7: a hit may begin there (4 6 ; =, &, @). */
+enum { DENSE_BITS = 0x1F };
+
+__attribute__((target("avx2"))) static inline __m256i classes_avx2(const char *p)
+{
+    const __m256i low = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8((char)154, 30, 30, 30, 62, 30, 126, 30, 30, 30, 28, 37, 12, 39, 4, 13));
+    const __m256i high = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 0, 65, 34, (char)132, 8, 4, 16, 0, 0, 0, 0, 0, 0, 0, 0));
+    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i above = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+    return _mm256_and_si256(_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, above));
+}
+
+__attribute__((target("avx2"))) static inline uint32_t dense_bits(__m256i classes)
+{
+    __m256i dense = _mm256_and_si256(classes, _mm256_set1_epi8(DENSE_BITS));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(dense, _mm256_setzero_si256()));
+}
+
+__attribute__((target("avx2"))) static inline uint32_t dense_avx2(const char *p)
+{
+    return dense_bits(classes_avx2(p));
+}
+
+/* Where 16 bits in a row begin; 64 for nowhere. */
+static inline size_t run_of_bits(uint64_t bits)
+{
+    bits &= bits >> 1; /* now 2 in a row, then 4, 8, 16 */
+    bits &= bits >> 2;
+    bits &= bits >> 4;
+    bits &= bits >> 8;
+    return bits ? (size_t)__builtin_ctzll(bits) : 64;
+}
+
+/* cl_mask_find_run for 32 bytes and more. */
+__attribute__((target("avx2"))) static size_t find_run_avx2(const char *s, size_t n, size_t pos)
+{
+    for (; n - pos >= 2 * WIDE; pos += 2 * WIDE - (RUN_BYTES - 1)) {
+        uint64_t dense = dense_avx2(s + pos) | (uint64_t)dense_avx2(s + pos + WIDE) << WIDE;
+        size_t run = run_of_bits(dense);
+        if (run < 2 * WIDE) {
+            return pos + run;
+        }
+    }
+    size_t last = n < 2 * WIDE ? 0 : n - 2 * WIDE, shift = n - last - WIDE;
+    uint64_t dense = dense_avx2(s + last) | (uint64_t)dense_avx2(s + n - WIDE) << shift;
+    size_t run = pos - last < 64 ? run_of_bits(dense >> (pos - last)) : 64;
+    return run < 64 ? pos + run : n;
+}
+
+/* The first hit in the 64 bytes at p; 64 for none. */
+__attribute__((target("avx2"))) static size_t hit_of_block(const char *p)
+{
+    uint64_t bits = (uint32_t)_mm256_movemask_epi8(hits_avx2(p, true)) |
+                    (uint64_t)(uint32_t)_mm256_movemask_epi8(hits_avx2(p + WIDE, true)) << WIDE;
+    for (; bits; bits &= bits - 1) {
+        size_t at = (size_t)__builtin_ctzll(bits);
+        if (is_hit((unsigned char)p[at], (unsigned char)p[at + 1], true)) {
+            return at;
+        }
+    }
+    return 2 * WIDE;
+}
+
+/* cl_mask_search, both things at once. False when there is neither up to the
+ * last 64 bytes: *pos is where to go on. */
+__attribute__((target("avx2"))) static bool search_avx2(const char *s, size_t n, size_t *pos)
+{
+    const __m256i slash = _mm256_set1_epi8('\\'), wide = _mm256_set1_epi8((char)0xEF);
+    enum { BEFORE = RUN_BYTES - 1 };
+    uint64_t before = 0; /* the last 15 bytes of the block before it */
+    size_t p = *pos, first = *pos;
+    for (; n - p > 2 * WIDE; p += 2 * WIDE) {
+        __m256i low = classes_avx2(s + p), high = classes_avx2(s + p + WIDE);
+        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(s + p));
+        __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(s + p + WIDE));
+        __m256i others = _mm256_or_si256(
+            _mm256_or_si256(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(a, wide)),
+            _mm256_or_si256(_mm256_cmpeq_epi8(b, slash), _mm256_cmpeq_epi8(b, wide)));
+        __m256i any = _mm256_or_si256(
+            others, _mm256_and_si256(_mm256_or_si256(low, high), _mm256_set1_epi8(~DENSE_BITS)));
+        uint64_t dense = dense_bits(low) | (uint64_t)dense_bits(high) << WIDE;
+        size_t hit = _mm256_testz_si256(any, any) ? 2 * WIDE : hit_of_block(s + p);
+        uint64_t until = hit < 2 * WIDE ? dense & (((uint64_t)1 << hit) - 1) : dense;
+        size_t run = run_of_bits(before | until << BEFORE);
+        if (run < 64) {
+            *pos = p + run - BEFORE;
+            return true;
+        }
+        run = run_of_bits(until);
+        if (run < 64 || hit < 2 * WIDE) {
+            *pos = p + (run < 64 ? run : hit);
+            return true;
+        }
+        before = dense >> (2 * WIDE - BEFORE);
+    }
+    *pos = p - first < BEFORE ? first : p - BEFORE;
+    return false;
+}
+#endif
+
+static size_t find_run_portable(const char *s, size_t n, size_t pos)
+{
+    while (n - pos >= RUN_BYTES) {
+        size_t p = pos + RUN_BYTES; /* from the end: the last blank says where to go on */
+        while (p > pos && cl_mask_is_dense((unsigned char)s[p - 1])) {
+            p--;
+        }
+        if (p == pos) {
+            return pos;
+        }
+        pos = p;
+    }
+    return n;
+}
+
+size_t cl_mask_find_run(const char *s, size_t n, size_t pos)
+{
+#ifdef __x86_64__
+    if (n >= WIDE && n - pos >= RUN_BYTES && __builtin_cpu_supports("avx2")) {
+        return find_run_avx2(s, n, pos);
+    }
+#endif
+    return find_run_portable(s, n, pos);
+}
+
 size_t cl_mask_search(const char *s, size_t n, size_t pos)
 {
-    return search(s, n, pos, true);
+#ifdef __x86_64__
+    if (n - pos > 2 * WIDE && __builtin_cpu_supports("avx2") && search_avx2(s, n, &pos)) {
+        return pos;
+    }
+#endif
+    for (;;) {
+        size_t end = n - pos > WINDOW_BYTES ? pos + WINDOW_BYTES : n;
+        size_t hit = search(s, end, pos, true);
+        size_t run = cl_mask_find_run(s, hit, pos);
+        if (run < hit || hit < end || end == n) {
+            return run < hit ? run : hit < end ? hit : n;
+        }
+        pos = end - (RUN_BYTES - 1);
+    }
 }
 
 bool cl_mask_candidate(const char *s, size_t n)
 {
-    return cl_mask_find_hit(s, n, 0) < n;
+    return cl_mask_find_hit(s, n, 0) < n || cl_mask_find_run(s, n, 0) < n;
 }

@@ -9,16 +9,37 @@
 
 #include "mask/private.h"
 
-enum { BYTES_MAX = 200, ROUNDS = 400 };
+enum { BYTES_MAX = 200, ROUNDS = 200 };
+
+static bool is_run(const char *s, size_t n)
+{
+    for (size_t i = 0; i < 16; i++) {
+        static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "+/-_=\\";
+        if (i == n || !s[i] || !strchr(all, s[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t slow_run(const char *s, size_t n, size_t pos)
+{
+    while (pos < n && !is_run(s + pos, n - pos)) {
+        pos++;
+    }
+    return pos;
+}
 
 static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
 {
     for (; pos < n; pos++) {
-        const char *two[] = {"40", "64", "&c", "\xEF\xBC"};
+        /* the last two: with escapes only */
+        const char *two[] = {"40", "64", "&c", ";c", "\xEF\xBC", "=\n", "=\r"};
         if (s[pos] == '@' || (escapes && s[pos] == '\\')) {
             return pos;
         }
-        for (size_t i = 0; pos + 1 < n && i < sizeof two / sizeof *two; i++) {
+        for (size_t i = 0; pos + 1 < n && i < sizeof two / sizeof *two - (escapes ? 0 : 2); i++) {
             if (memcmp(s + pos, two[i], 2) == 0) {
                 return pos;
             }
@@ -27,12 +48,12 @@ static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
     return n;
 }
 
-static void compare(const char *s, size_t n)
+static void compare_at(const char *s, size_t n, size_t pos)
 {
-    for (size_t pos = 0; pos <= n; pos++) {
-        assert_int_equal(cl_mask_find_hit(s, n, pos), slow(s, n, pos, false));
-        assert_int_equal(cl_mask_search(s, n, pos), slow(s, n, pos, true));
-    }
+    size_t hit = slow(s, n, pos, true), run = slow_run(s, hit, pos);
+    assert_int_equal(cl_mask_find_hit(s, n, pos), slow(s, n, pos, false));
+    assert_int_equal(cl_mask_find_run(s, n, pos), slow_run(s, n, pos));
+    assert_int_equal(cl_mask_search(s, n, pos), run < hit ? run : hit);
 }
 
 /* Memory of just that size, so that a sanitizer sees what is read beyond it. */
@@ -46,18 +67,18 @@ static char *exactly(const char *s, size_t n)
 
 static void every_place_in_every_length(void **state)
 {
-    static const char *const hits[] = {"@", "40", "64", "&c", "\xEF\xBC", "\\", "4", "44", "\xEF"};
+    static const char *const hits[] = {"@",  "40", "64", "&c",   ";c",  "\xEF\xBC",
+                                       "\\", "4",  "44", "\xEF", "=\n", "ABCDEFGHIJKLMNOP"};
     (void)state;
     for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
         size_t len = strlen(hits[i]);
         for (size_t n = len; n < 140; n += 1 + n / 40) {
             for (size_t at = 0; at + len <= n; at++) {
                 char text[BYTES_MAX];
-                memset(text, 'x', n);
+                memset(text, ' ', n);
                 memcpy(text + at, hits[i], len);
                 char *s = exactly(text, n);
-                assert_int_equal(cl_mask_find_hit(s, n, 0), slow(s, n, 0, false));
-                assert_int_equal(cl_mask_search(s, n, 0), slow(s, n, 0, true));
+                compare_at(s, n, 0);
                 free(s);
             }
         }
@@ -66,7 +87,8 @@ static void every_place_in_every_length(void **state)
 
 static void random_bytes(void **state)
 {
-    static const char alphabet[] = "460@&c\\ab\xEF\xBC zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
+    static const char alphabet[] =
+        "460@&;c\\ab\xEF\xBC= \n\r zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
     uint32_t random = 12345;
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
@@ -77,8 +99,40 @@ static void random_bytes(void **state)
             text[i] = alphabet[(random >> 8) % (sizeof alphabet - 1)];
         }
         char *s = exactly(text, n);
-        compare(s, n);
+        for (size_t pos = 0; pos <= n; pos++) {
+            compare_at(s, n, pos);
+        }
         free(s);
+    }
+}
+
+/* Long rows of nothing are looked at a piece at a time. */
+static void long_rows(void **state)
+{
+    static const char *const things[] = {"40", "=\n", "ABCDEFGHIJKLMNOP"};
+    enum { ROW_BYTES = 9000 };
+    (void)state;
+    for (size_t at = 0; at<ROW_BYTES - 16; at += at % 4096> 4060 ? 1u : 37u) {
+        char *s = malloc(ROW_BYTES);
+        assert_non_null(s);
+        memset(s, ' ', ROW_BYTES);
+        memcpy(s + at, things[at % 3], strlen(things[at % 3]));
+        compare_at(s, ROW_BYTES, 0);
+        compare_at(s, ROW_BYTES, at / 2);
+        free(s);
+    }
+}
+
+static void every_byte_in_a_run(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char s[160];
+        memset(s, ' ', sizeof s);
+        memset(s + 50, 'x', 16);
+        s[57] = (char)byte;
+        assert_int_equal(cl_mask_find_run(s, sizeof s, 0), slow_run(s, sizeof s, 0));
+        assert_int_equal(cl_mask_find_run(s, 70, 20), slow_run(s, 70, 20));
     }
 }
 
@@ -87,6 +141,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_place_in_every_length),
         cmocka_unit_test(random_bytes),
+        cmocka_unit_test(long_rows),
+        cmocka_unit_test(every_byte_in_a_run),
     };
     return cmocka_run_group_tests_name("mask_search", tests, NULL, NULL);
 }
