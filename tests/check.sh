@@ -47,7 +47,7 @@ shell_check() {
 }
 
 spelling() {
-    tracked ':!LICENSE' ':!*package-lock.json' ':!scripts/demo/seed_*.sql' ':!tests/bench/crm.sql' |
+    tracked ':!LICENSE' ':!*package-lock.json' ':!tests/mask/corpus' ':!scripts/demo/seed_*.sql' ':!tests/bench/crm.sql' |
         xargs -r codespell --ignore-words=.codespellignore
 }
 
@@ -70,7 +70,7 @@ leftovers() {
 }
 
 whitespace() {
-    ! tracked ':!LICENSE' | xargs -r grep -nIE '[[:space:]]+$'
+    ! tracked ':!LICENSE' ':!tests/mask/corpus' | xargs -r grep -nIE '[[:space:]]+$'
 }
 
 report 'clang-format' c_format

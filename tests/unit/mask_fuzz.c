@@ -2,10 +2,10 @@
  * libFuzzer target of the mask's promises: nothing left after masking, masking twice equals
  * masking once, both carriers, any bytes.
  *
- *   clang -g -O1 -std=c11 -D_GNU_SOURCE -DCL_FUZZ -fsanitize=fuzzer,address,undefined -Iruntime \
- *     tests/unit/mask_fuzz.c runtime/mask/x.c… runtime/base/{buf,err,hash}.c -lcrypto
+ *   make fuzz FUZZ_S=3600        an hour from the kept corpus on, tests/mask/corpus
  *
- * Built without CL_FUZZ it reads one input from standard input: to replay a finding.
+ * What it found worth keeping is in build/fuzz/corpus; mask_fuzz_test.c runs the kept ones,
+ * altered. Built without CL_FUZZ it reads one input from standard input: to replay a finding.
  */
 #include <stdint.h>
 #include <stdio.h>
