@@ -250,7 +250,7 @@ __attribute__((target("avx2"))) static bool search_avx2(const char *s, size_t n,
     const __m256i slash = _mm256_set1_epi8('\\'), wide = _mm256_set1_epi8((char)0xEF);
     enum { BEFORE = RUN_BYTES - 1 };
     uint64_t before = 0; /* the last 15 bytes of the block before it */
-    size_t p = *pos, first = *pos;
+    size_t p = *pos, first = p;
     for (; n - p > 2 * WIDE; p += 2 * WIDE) {
         __m256i low = classes_avx2(s + p), high = classes_avx2(s + p + WIDE);
         __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(s + p));
