@@ -19,6 +19,7 @@ local registry = require "platform.registry"
 local superid = require "platform.superid"
 local tenant = require "platform.tenant"
 local time = require "time"
+local attachments = require "attachments"
 local certificates = require "certificate"
 local certify = require "certify"
 local checks = require "checks"
@@ -52,7 +53,7 @@ local P = require("procedure").new {
       help = "how the data travels; auto: golden where the cluster has room, else archive" },
     image_max_age = { "duration", default = 0, help = "golden: an image of at most this age will do; "
       .. "default: a new one" },
-    ahead = { "boolean", default = true, help = "golden: do the large changes of steps 6 and 12 ahead, while "
+    ahead = { "boolean", default = true, help = "golden: do what is large in steps 6, 12 and 22 ahead, while "
       .. "the test environment is online" },
     keep_image = { "boolean", default = false, help = "golden: copy the image's files and keep it for others" },
     backup = { "boolean", default = false, help = "wait for a backup where the strategy needs none, too" },
@@ -122,6 +123,10 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
     local _, target = tenants(run)
     local made = copy.prepare(run, { target = target, name = database_names(run, target).new, users = users,
       policy = copy.policy(run.config, run.params, users), progress = progress(run, "bytes") })
+    if made.copy and run.params.ahead then
+      local conn <close> = tenant.connect(run.config, target.cluster, database_names(run, target).new)
+      attachments.look_ahead(run, conn, users)
+    end
     made.users, made.began_ms = users, began_ms
     return made
   end,
@@ -681,8 +686,7 @@ P:step { "clone_attachments", title = "Clone SoArc attachments", timeout = "12h"
   run = function(run)
     local _, target = tenants(run)
     local conn <close> = tenant.open(run.config, target)
-    return (replace_files(run, "attachments", wizard.attachment_filter(conn, run.params,
-      run:result("wait_backup").users)))
+    return (replace_files(run, "attachments", attachments.filter(run, conn, run:result("wait_backup").users)))
   end,
   undo = function(run) restore_files(run, "attachments") end,
   plan = function(ctx) return wizard.size_of_files(ctx, "attachments") end,

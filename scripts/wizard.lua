@@ -3,6 +3,7 @@
 local backup = require "backup"
 local errors = require "errors"
 local log = require "log"
+local attachments = require "attachments"
 local copy = require "copy"
 local policy = require "policy"
 local preview = require "preview"
@@ -147,7 +148,7 @@ function M.preflight(ctx)
   check_servers(config, source, target)
   check_privileges(config, source, target)
   check_stores(config, source, target)
-  M.check_attachments(params.attachments)
+  attachments.check(params.attachments)
   local package = licence.package(config, target.licence_package or target.serial_no)
   if package.company_name ~= M.owner_name(source) then
     refuse("E_LICENCE_OWNER", "the licence package of %s is made out to '%s', the copy will belong to '%s'",
@@ -223,58 +224,6 @@ function M.users(config, params)
     user.licences = { user.plan, table.unpack(plan.licences) }
   end
   return users
-end
-
--- Which files travel -----------------------------------------------------------------------------
-
--- An attachment's file is named from its place and id. System attachments are those of no request.
-local FILE = "SELECT l.path || '/' || a.id AS name FROM crm7.attachment a "
-  .. "JOIN crm7.attachment_location l USING (attachment_location_id) "
-local REQUESTS = "(SELECT attachment_id FROM crm7.ticket_attachment UNION SELECT body_attachment "
-  .. "FROM crm7.ej_message WHERE body_attachment IS NOT NULL)"
-local KINDS = {
-  all = FILE,
-  system = FILE .. "WHERE a.id NOT IN " .. REQUESTS,
-  requests = FILE .. "WHERE a.id IN " .. REQUESTS,
-  faq = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.kb_attachment)",
-  replies = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.reply_template_attachment)",
-  packages = FILE .. "WHERE a.id IN (SELECT attachment_id FROM crm7.ejpackage)",
-}
-
--- A document's file is named by its reference; "some" are the chosen users'.
-local DOCUMENTS = {
-  all = "SELECT extref AS name FROM crm7.document WHERE archiveprovider = 0",
-  some = [[SELECT d.extref AS name FROM crm7.document d
-    JOIN crm7.appointment p ON p.document_id = d.document_id
-    JOIN crm7.associate u ON u.associate_id = p.associate_id
-    WHERE d.archiveprovider = 0 AND u.name = ANY (string_to_array($1, E'\n'))]],
-}
-
---- Raises for a word the attachments parameter does not know.
----@param wanted string[]
-function M.check_attachments(wanted)
-  for _, kind in ipairs(wanted) do
-    if kind ~= "none" and not KINDS[kind] then
-      refuse("E_ATTACHMENTS", "attachments=%s: none, all, system, or any of requests, faq, replies, packages",
-        kind)
-    end
-  end
-end
-
---- Which files of the archive are copied, by what the copy's own rows call them.
----@return fun(item: table): boolean
-function M.attachment_filter(conn, params, users)
-  local names, initials = {}, {}
-  local function add(rows)
-    for _, row in ipairs(rows) do names[row.name or ""] = true end
-  end
-  for _, kind in ipairs(params.attachments) do
-    if KINDS[kind] then add(conn:query(KINDS[kind])) end
-  end
-  for i, user in ipairs(users) do initials[i] = user.associate end
-  if params.documents == "all" then add(conn:query(DOCUMENTS.all)) end
-  if params.documents == "some" then add(conn:query(DOCUMENTS.some, table.concat(initials, "\n"))) end
-  return function(item) return names[item.name] == true end
 end
 
 -- What a plan can say beforehand -------------------------------------------------------------------
