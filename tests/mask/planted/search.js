@@ -99,7 +99,8 @@ function views(text, look, depth = 0) {
 // ---------------------------------------------------------------- finding
 
 // A planted local part, and before the next one its domain: masked, "_" and no at-sign is between.
-const ADDRESS = /planted-(\d{5})((?:(?!planted-)[^]){1,160}?)(secret-company|192\.0\.2\.1(?!\d)|ipv6:2001:db8)/gi;
+// What follows may be of something else: the bytes of a log, say, which look like a digit now and then.
+const ADDRESS = /planted-(\d{5})((?:(?!planted-)[^]){1,160}?)(secret-company|192\.0\.2\.1|ipv6:2001:db8)/gi;
 const OPEN = /@(?:[a-z0-9\x80-\xff-]+\.)*\[?$/i;
 // An at-sign and the domain, whatever stands before it.
 const DOMAIN = /@(?:[a-z0-9\x80-\xff-]+\.)*secret-company/gi;
