@@ -23,12 +23,23 @@ enum {
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
 typedef uint64_t halves __attribute__((vector_size(LANES)));
 
-/* May a spelling hold these two neighbours? "@", "40", "64", "&c", ";c",
- * U+FF20; with escapes "\" and a soft line break. */
-static inline bool is_hit(unsigned char a, unsigned char b, bool escapes)
+/* Can the number of a spelling follow this byte? %40 %2540 =40 \x40 \u0040 &#64; &#x40; */
+static inline bool may_lead(unsigned char c)
 {
-    return a == '@' || (a == '4' && b == '0') || (a == '6' && b == '4') || (a == '&' && b == 'c') ||
-           (a == ';' && b == 'c') || (a == 0xEF && b == 0xBC) ||
+    return c == '%' || c == '5' || c == '=' || c == 'x' || c == 'X' || c == '0' || c == '#';
+}
+
+/* May a spelling hold the byte at s[at]? "@", "40", "64", "&c", ";c", U+FF20; with escapes "\" and
+ * a soft line break. Numbers are frequent in text, so what stands before them is looked at, too. */
+static inline bool is_hit(const char *s, size_t n, size_t at, bool escapes)
+{
+    unsigned char a = (unsigned char)s[at];
+    unsigned char b = at + 1 < n ? (unsigned char)s[at + 1] : 0;
+    if ((a == '4' && b == '0') || (a == '6' && b == '4')) {
+        return at > 0 && may_lead((unsigned char)s[at - 1]);
+    }
+    return a == '@' || (a == '&' && b == 'c') || (a == ';' && b == 'c') ||
+           (a == 0xEF && b == 0xBC) ||
            (escapes && (a == '\\' || (a == '=' && (b == '\n' || b == '\r'))));
 }
 
@@ -162,8 +173,7 @@ static inline size_t search(const char *s, size_t n, size_t pos, bool escapes)
         if (pos == n) {
             break;
         }
-        unsigned char next = pos + 1 < n ? (unsigned char)s[pos + 1] : 0;
-        if (is_hit((unsigned char)s[pos], next, escapes)) {
+        if (is_hit(s, n, pos, escapes)) {
             return pos;
         }
     }
@@ -229,14 +239,15 @@ __attribute__((target("avx2"))) static size_t find_run_avx2(const char *s, size_
     return run < 64 ? pos + run : n;
 }
 
-/* The first hit in the 64 bytes at p; 64 for none. */
-__attribute__((target("avx2"))) static size_t hit_of_block(const char *p)
+/* The first hit in the 64 bytes at s[from]; 64 for none. */
+__attribute__((target("avx2"))) static size_t hit_of_block(const char *s, size_t n, size_t from)
 {
+    const char *p = s + from;
     uint64_t bits = (uint32_t)_mm256_movemask_epi8(hits_avx2(p, true)) |
                     (uint64_t)(uint32_t)_mm256_movemask_epi8(hits_avx2(p + WIDE, true)) << WIDE;
     for (; bits; bits &= bits - 1) {
         size_t at = (size_t)__builtin_ctzll(bits);
-        if (is_hit((unsigned char)p[at], (unsigned char)p[at + 1], true)) {
+        if (is_hit(s, n, from + at, true)) {
             return at;
         }
     }
@@ -261,7 +272,7 @@ __attribute__((target("avx2"))) static bool search_avx2(const char *s, size_t n,
         __m256i any = _mm256_or_si256(
             others, _mm256_and_si256(_mm256_or_si256(low, high), _mm256_set1_epi8(~DENSE_BITS)));
         uint64_t dense = dense_bits(low) | (uint64_t)dense_bits(high) << WIDE;
-        size_t hit = _mm256_testz_si256(any, any) ? 2 * WIDE : hit_of_block(s + p);
+        size_t hit = _mm256_testz_si256(any, any) ? 2 * WIDE : hit_of_block(s, n, p);
         uint64_t until = hit < 2 * WIDE ? dense & (((uint64_t)1 << hit) - 1) : dense;
         size_t run = run_of_bits(before | until << BEFORE);
         if (run < 64) {
