@@ -334,8 +334,9 @@ machine() {
 }
 
 tuned() {
-    local setting
-    for setting in "${settings[@]}"; do [ "$setting" = -c ] || printf '%s ' "$setting"; done
+    local setting shown=
+    for setting in "${settings[@]}"; do [ "$setting" = -c ] || shown="$shown${shown:+ }$setting"; done
+    printf '%s' "$shown"
 }
 
 pgcopydb_version() { "$1" --version 2>/dev/null | awk '/^pgcopydb version/ { print $3 }'; }
