@@ -206,8 +206,13 @@ static int l_rsa_sign(lua_State *L)
     return push_buf(L, signature);
 }
 
-/* core.rsa_verify(public_pem, message, signature) -> boolean */
-static int l_rsa_verify(lua_State *L)
+/* How cl_rsa_verify and cl_ed25519_verify are called. */
+typedef bool verify_fn(const char *public_pem, size_t pem_bytes, const void *message, size_t n,
+                       const void *signature, size_t signature_bytes, bool *valid,
+                       struct cl_err *err);
+
+/* (public_pem, message, signature) -> boolean */
+static int verify_with(lua_State *L, verify_fn *verify)
 {
     size_t pem_bytes;
     size_t n;
@@ -217,11 +222,17 @@ static int l_rsa_verify(lua_State *L)
     const char *signature = luaL_checklstring(L, 3, &signature_bytes);
     struct cl_err err;
     bool valid;
-    if (!cl_rsa_verify(pem, pem_bytes, message, n, signature, signature_bytes, &valid, &err)) {
+    if (!verify(pem, pem_bytes, message, n, signature, signature_bytes, &valid, &err)) {
         return cl_raise(L, &err);
     }
     lua_pushboolean(L, valid);
     return 1;
+}
+
+/* core.rsa_verify(public_pem, message, signature) -> boolean */
+static int l_rsa_verify(lua_State *L)
+{
+    return verify_with(L, cl_rsa_verify);
 }
 
 /* core.rsa_numbers(public_pem) -> modulus, exponent */
@@ -298,19 +309,7 @@ static int l_ed25519_sign(lua_State *L)
 /* core.ed25519_verify(public_pem, message, signature) -> boolean */
 static int l_ed25519_verify(lua_State *L)
 {
-    size_t pem_bytes;
-    size_t n;
-    size_t signature_bytes;
-    const char *pem = luaL_checklstring(L, 1, &pem_bytes);
-    const char *message = luaL_checklstring(L, 2, &n);
-    const char *signature = luaL_checklstring(L, 3, &signature_bytes);
-    struct cl_err err;
-    bool valid;
-    if (!cl_ed25519_verify(pem, pem_bytes, message, n, signature, signature_bytes, &valid, &err)) {
-        return cl_raise(L, &err);
-    }
-    lua_pushboolean(L, valid);
-    return 1;
+    return verify_with(L, cl_ed25519_verify);
 }
 
 int luaopen_cl_crypto(lua_State *L)

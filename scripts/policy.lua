@@ -18,7 +18,8 @@ local function refuse(at, message, ...)
   errors.raise("invalid", "E_POLICY", ("%s: %s"):format(at, message:format(...)))
 end
 
---- Makes an entry of what a policy's file gives; it stands level frames up, as for error().
+--- Makes an entry of what a policy's file gives; it stands level frames up, as for error(): no constructor
+--- may call this as a tail call, which leaves no frame.
 local function entry(kind, fields, level)
   local file, line = place(level + 1)
   fields.kind, fields.at = kind, ("%s:%d"):format(file, line)

@@ -257,11 +257,7 @@ static bool make_value(struct check_table *t, size_t i, const char *in, size_t n
     const struct cl_type_class *class = &t->columns[i].class;
     struct check_column *stats = &t->stats[i];
     struct cl_mask_tally tally = {0};
-    struct cl_mask_value value = {.in = in,
-                                  .n = n,
-                                  .carrier = class->carrier,
-                                  .type = class->type,
-                                  .max_chars = class->max_chars};
+    struct cl_mask_value value = cl_type_value(class, in, n);
     size_t start = row->bytes.len;
     bool is_null = false;
     if (by && by->len >= 0) {
@@ -292,11 +288,7 @@ static bool make_other(struct check_table *t, const struct check_link *link, con
     const struct cl_type_class *class = &link->class;
     size_t place = t->n_swept + (size_t)(link - t->links);
     struct cl_mask_tally tally = {0};
-    struct cl_mask_value value = {.in = in,
-                                  .n = n,
-                                  .carrier = class->carrier,
-                                  .type = class->type,
-                                  .max_chars = class->max_chars};
+    struct cl_mask_value value = cl_type_value(class, in, n);
     bool changed;
     uint64_t shortened;
     *is_null = false;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 const char cl_copy_header[CL_COPY_HEADER_BYTES] = {'P',  'G',    'C',  'O',  'P', 'Y',
                                                    '\n', '\377', '\r', '\n', '\0'};
 const char cl_copy_trailer[CL_COPY_TRAILER_BYTES] = {'\377', '\377'};
@@ -112,15 +114,6 @@ enum cl_row_status cl_row_text(const char *p, size_t n, size_t n_fields, struct 
     return split(p, line, n_fields, fields) ? CL_ROW_OK : CL_ROW_BAD;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The escape after a backslash at p; returns how many bytes it takes. */
 static size_t unescape_one(const char *p, size_t n, char *out)
 {
@@ -140,9 +133,9 @@ static size_t unescape_one(const char *p, size_t n, char *out)
         *out = (char)(value & 0xff);
         return at;
     }
-    if (*p == 'x' && n > 1 && hex_digit(p[1]) >= 0) {
-        for (at = 1; at < 3 && at < n && hex_digit(p[at]) >= 0; at++) {
-            value = value * 16 + hex_digit(p[at]);
+    if (*p == 'x' && n > 1 && cl_hex_digit(p[1]) >= 0) {
+        for (at = 1; at < 3 && at < n && cl_hex_digit(p[at]) >= 0; at++) {
+            value = value * 16 + cl_hex_digit(p[at]);
         }
         *out = (char)value;
         return at;

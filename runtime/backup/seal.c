@@ -27,19 +27,11 @@ struct cl_seal_file {
 
 /* ---------------------------------------------------------------- keys */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static bool from_hex(const char *text, uint8_t key[CL_SEAL_KEY_BYTES])
 {
     for (size_t i = 0; i < CL_SEAL_KEY_BYTES; i++) {
-        int high = hex_digit(text[2 * i]);
-        int low = hex_digit(text[2 * i + 1]);
+        int high = cl_hex_digit(text[2 * i]);
+        int low = cl_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 enum {
     ROW_BYTES_MAX = 0x40000000 + 65536, /* PostgreSQL's own limit of a message, and some */
     KEEP_BYTES = 1024 * 1024,           /* buffers wider than that are given back after use */
@@ -314,11 +316,7 @@ static bool mask_value(struct cl_transform *t, size_t i, const char *text, size_
                            changed, &t->tally, err);
         return ok || row_error(t, i, err);
     }
-    struct cl_mask_value value = {.in = text,
-                                  .n = n,
-                                  .carrier = class->carrier,
-                                  .type = class->type,
-                                  .max_chars = class->max_chars};
+    struct cl_mask_value value = cl_type_value(class, text, n);
     if (use->by != NO_FIELD && t->rows.fields[use->by].len >= 0 &&
         !field_text(t, use->by, &t->by, &value.by, &value.n_by, err)) {
         return false;
@@ -352,11 +350,6 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
     return true;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Turns the text form of a bytea, "\\x6f6c65", into its bytes, in place. */
 static bool from_hex(struct cl_buf *b)
 {
@@ -364,7 +357,7 @@ static bool from_hex(struct cl_buf *b)
         return false;
     }
     for (size_t i = 2; i < b->len; i += 2) {
-        int high = hex_digit(b->data[i]), low = hex_digit(b->data[i + 1]);
+        int high = cl_hex_digit(b->data[i]), low = cl_hex_digit(b->data[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -211,3 +211,12 @@ void cl_types_classify(const struct cl_types *types, uint32_t oid, int typmod,
 {
     *out = classify(types, oid, typmod, 0);
 }
+
+struct cl_mask_value cl_type_value(const struct cl_type_class *class, const char *text, size_t n)
+{
+    return (struct cl_mask_value){.in = text,
+                                  .n = n,
+                                  .carrier = class->carrier,
+                                  .type = class->type,
+                                  .max_chars = class->max_chars};
+}

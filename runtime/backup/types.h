@@ -46,4 +46,8 @@ void cl_types_fini(struct cl_types *types);
 void cl_types_classify(const struct cl_types *types, uint32_t oid, int typmod,
                        struct cl_type_class *out);
 
+/* A value of that class, n bytes of text, as a method of the mask takes it; what decides with it
+ * (`by`) is not set. */
+struct cl_mask_value cl_type_value(const struct cl_type_class *class, const char *text, size_t n);
+
 #endif

@@ -65,6 +65,14 @@ void cl_hex(const uint8_t *bytes, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
+int cl_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 bool cl_base64_encode(struct cl_buf *out, const void *bytes, size_t n)
 {
     size_t room = (n + 2) / 3 * 4;

@@ -21,6 +21,7 @@ void cl_sha256_end(struct cl_sha256_stream *s, uint8_t out[CL_SHA256_BYTES]);
 void cl_sha256_free(struct cl_sha256_stream *s);
 
 void cl_hex(const uint8_t *bytes, size_t n, char *out); /* writes 2n characters and a NUL */
+int cl_hex_digit(char c); /* what 0-9, a-f, A-F stand for; -1 for any other */
 bool cl_base64_encode(struct cl_buf *out, const void *bytes, size_t n); /* RFC 4648, padded */
 bool cl_base64_decode(struct cl_buf *out, const char *text, size_t n);  /* false: not base64 */
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hash.h"
+
 enum { WAIT_SLICE_MS = 50, READ_BYTES = 1024 * 1024 };
 
 /* ---------------------------------------------------------------- escapes */
@@ -29,14 +31,6 @@ bool cl_blob_escape(struct cl_buf *out, const char *text, const char *keep)
     return !out->failed;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 bool cl_blob_unescape(struct cl_buf *out, const char *text)
 {
     for (const char *p = text; *p; p++) {
@@ -44,8 +38,8 @@ bool cl_blob_unescape(struct cl_buf *out, const char *text)
             cl_buf_addc(out, *p);
             continue;
         }
-        int high = hex_digit(p[1]);
-        int low = high < 0 ? -1 : hex_digit(p[2]);
+        int high = cl_hex_digit(p[1]);
+        int low = high < 0 ? -1 : cl_hex_digit(p[2]);
         if (low < 0 || (high == 0 && low == 0)) {
             return false;
         }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 /* clang-format off */
 #define L CL_LETTER
 #define D CL_DIGIT
@@ -29,20 +31,6 @@ static bool may_end_address(unsigned char c)
            c == '\'';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 /* n hexadecimal digits; false when s does not hold that many. */
 static bool read_hex(const char *s, size_t n, unsigned digits, uint32_t *value)
 {
@@ -51,7 +39,7 @@ static bool read_hex(const char *s, size_t n, unsigned digits, uint32_t *value)
     }
     *value = 0;
     for (unsigned i = 0; i < digits; i++) {
-        int v = hex_value(s[i]);
+        int v = cl_hex_digit(s[i]);
         if (v < 0) {
             return false;
         }
@@ -254,7 +242,7 @@ static void read_entity(const char *s, size_t n, struct cl_element *e)
         bool hex = len > 1 && (name[1] == 'x' || name[1] == 'X');
         uint32_t code = 0;
         for (size_t i = hex ? 2 : 1; i < len; i++) {
-            int v = hex_value(name[i]);
+            int v = cl_hex_digit(name[i]);
             if (v < 0 || (!hex && v > 9) || code > 0x10FFFF) {
                 return;
             }

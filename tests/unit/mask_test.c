@@ -667,13 +667,15 @@ static void promises_hold_for_old_findings(void **state)
     cl_mask_free(hiding);
 }
 
-static void promises_hold_for_noise(void **state)
+/* MASK_TEST_ROUNDS asks for more, from another beginning. */
+static void check_noise(struct cl_mask *mask, long rounds, uint64_t seed)
 {
-    (void)state;
-    const char *rounds_text = getenv("MASK_TEST_ROUNDS");
-    long rounds = rounds_text ? strtol(rounds_text, NULL, 10) : 60000;
-    struct cl_mask *mask = make_mask();
-    noise_state = rounds_text ? (uint64_t)rounds : 42;
+    const char *text_rounds = getenv("MASK_TEST_ROUNDS");
+    if (text_rounds) {
+        rounds = strtol(text_rounds, NULL, 10);
+        seed = (uint64_t)rounds;
+    }
+    noise_state = seed;
     for (long i = 0; i < rounds; i++) {
         char text[400], json[4000];
         check_promises(mask, CL_CARRIER_TEXT, text, noisy_value(text, sizeof text));
@@ -682,20 +684,17 @@ static void promises_hold_for_noise(void **state)
     cl_mask_free(mask);
 }
 
+static void promises_hold_for_noise(void **state)
+{
+    (void)state;
+    check_noise(make_mask(), 60000, 42);
+}
+
 /* The same where nothing of an address may be left. */
 static void promises_hold_for_hidden_noise(void **state)
 {
     (void)state;
-    const char *rounds_text = getenv("MASK_TEST_ROUNDS");
-    long rounds = rounds_text ? strtol(rounds_text, NULL, 10) : 20000;
-    struct cl_mask *mask = make_hiding();
-    noise_state = rounds_text ? (uint64_t)rounds : 43;
-    for (long i = 0; i < rounds; i++) {
-        char text[400], json[4000];
-        check_promises(mask, CL_CARRIER_TEXT, text, noisy_value(text, sizeof text));
-        check_promises(mask, CL_CARRIER_JSON, json, noisy_json(json, sizeof json));
-    }
-    cl_mask_free(mask);
+    check_noise(make_hiding(), 20000, 43);
 }
 
 /* What a method makes holds no address and fits its column, or is an error. */
