@@ -58,7 +58,8 @@ static bool read_file(const char *path, struct cl_buf *out, struct cl_err *err)
     }
     bool ok = read_fd(fd, path, out, err);
     close(fd);
-    while (ok && out->len > 0 && strchr("\r\n", out->data[out->len - 1])) {
+    while (ok && out->len > 0 &&
+           (out->data[out->len - 1] == '\n' || out->data[out->len - 1] == '\r')) {
         out->data[--out->len] = '\0'; /* the end of a line is the editor's, not the secret's */
     }
     return ok;

@@ -215,8 +215,9 @@ archive=$tmp/archive
 verb create source="$source_dsn" to="$archive" $small jobs=1 >/dev/null
 files() { (cd "$1" && sha256sum data/*) }
 files "$archive" | sort >"$tmp/files"
-head -c 32 /dev/urandom >"$tmp/key"
-head -c 32 /dev/urandom >"$tmp/other.key"
+# In hexadecimal: of 256 raw keys two end like a line, and those are refused.
+openssl rand -hex 32 >"$tmp/key"
+openssl rand -hex 32 >"$tmp/other.key"
 
 create() { verb create source="$source_dsn" to="$tmp/made" resume=made $small "$@"; }
 killed_create() { # FAULT KEY=VALUE...

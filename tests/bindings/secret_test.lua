@@ -20,6 +20,8 @@ end)
 t.test("the end of a line is the editor's, not the secret's", function()
   secret.put(name, "line\n\r\n")
   t.eq(secret.reveal(secret(name)), "line")
+  secret.put(name, "a key that ends with a zero byte\0")
+  t.eq(secret.reveal(secret(name)), "a key that ends with a zero byte\0")
   secret.put(name, VALUE)
 end)
 

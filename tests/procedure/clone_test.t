@@ -98,7 +98,7 @@ is "6: nothing can run or send" "$(in_target "select (select count(*) from crm7.
 is "6: statistics are not reported" "$(in_target "select string_agg(distinct prefvalue, ',') from crm7.userpreference
     where prefkey like '%OptIn - Configured'")" "No"
 
-# 7. Logins
+# 7. Logins. A password may begin with a hyphen (base64url): without -e grep took it for an option.
 password=$(cat "$secrets/${target_db}_app.password")
 app() { PGPASSWORD=$password psql -X -At -h 127.0.0.1 -p "$(cluster_port "$demo/test1")" -U ${target_db}_app -d $target_db -c "$1" 2>&1; }
 is "7: the application signs in with the password in the store" "$(app "select count(*) from crm7.contact")" "$(source_rows contact)"
@@ -108,8 +108,8 @@ is "7: the query role reads, but no secrets" "$(in_target "select has_table_priv
     has_table_privilege('${target_db}_query', 'crm7.contact', 'update'),
     has_table_privilege('${target_db}_query', 'crm7.credentials', 'select')")" "t|f|f"
 is "7: the password's file is private" "$(stat -c %a "$secrets/${target_db}_app.password")" 600
-is "7: the password is in no log" "$(grep -rlF "$password" "$demo/test1/log" "$out" | wc -l)" 0
-is "7: nor in the journal" "$(dump prod1 cloner | grep -cF "$password")" 0
+is "7: the password is in no log" "$(grep -rlF -e "$password" "$demo/test1/log" "$out" | wc -l)" 0
+is "7: nor in the journal" "$(dump prod1 cloner | grep -cF -e "$password")" 0
 
 # 8. System users
 is "8: the platform's system user works" "$(in_target "select type, deleted, ejuserid from crm7.associate where name = 'SYSTEM'")" "13|0|1"
