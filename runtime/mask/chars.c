@@ -31,23 +31,6 @@ static bool may_end_address(unsigned char c)
            c == '\'';
 }
 
-/* n hexadecimal digits; false when s does not hold that many. */
-static bool read_hex(const char *s, size_t n, unsigned digits, uint32_t *value)
-{
-    if (n < digits) {
-        return false;
-    }
-    *value = 0;
-    for (unsigned i = 0; i < digits; i++) {
-        int v = cl_hex_digit(s[i]);
-        if (v < 0) {
-            return false;
-        }
-        *value = *value << 4 | (uint32_t)v;
-    }
-    return true;
-}
-
 /* Length of the well-formed UTF-8 character at s (its first byte is not ASCII) and its code point;
  * 1 and 0xFFFD for a stray byte. */
 static size_t read_utf8(const char *s, size_t n, uint32_t *code)
@@ -104,6 +87,12 @@ static bool is_wide_separator(uint32_t c)
            c == 0xFF1C || c == 0xFF1E || c == 0xFF3B || c == 0xFF3D;
 }
 
+/* Full-width forms of the at-sign and the dot, which some mail programs fold. */
+static bool is_wide_mark(uint32_t c)
+{
+    return c == 0xFF20 || c == 0x3002 || c == 0xFF0E || c == 0xFF61;
+}
+
 /* Fills kind and flags of a character. */
 static void classify(struct cl_element *e, uint32_t c)
 {
@@ -118,10 +107,8 @@ static void classify(struct cl_element *e, uint32_t c)
                   : (class & CL_IN_LABEL) ? CL_LABEL
                   : (class == CL_PLUS)    ? CL_CORE
                                           : CL_NONE;
-    } else if (c == 0xFF20) { /* full-width forms, which some mail programs fold */
-        e->kind = CL_AT;
-    } else if (c == 0x3002 || c == 0xFF0E || c == 0xFF61) {
-        e->kind = CL_DOT;
+    } else if (is_wide_mark(c)) {
+        e->kind = c == 0xFF20 ? CL_AT : CL_DOT;
     } else if (is_wide_separator(c)) {
         e->kind = CL_NONE;
     } else {
@@ -130,141 +117,68 @@ static void classify(struct cl_element *e, uint32_t c)
     }
 }
 
-/* A byte that is one of several of an encoded character, or an ASCII one. */
-static void classify_byte(struct cl_element *e, uint32_t byte)
+/* `=40` is an at-sign only between a local part and a letter, since `x=40` is ordinary text; what
+ * else it encodes matters inside domains only. Letters and digits count where several are written
+ * so. */
+static bool is_printable(const char *s, size_t n, size_t pos, struct cl_escape c)
 {
-    if (byte < 0x80) {
-        classify(e, byte);
-        return;
-    }
-    e->kind = CL_LABEL;
-    e->letter = true;
-    e->bytes[0] = (char)byte;
-    e->n_bytes = 1;
-}
-
-/* %40, also encoded again: %2540. */
-static void read_percent(const char *s, size_t n, struct cl_element *e)
-{
-    uint32_t byte = 0, more = 0;
-    size_t p = 1;
-    while (n - p >= 4 && s[p] == '2' && s[p + 1] == '5' && read_hex(s + p + 2, 2, 2, &more)) {
-        p += 2;
-    }
-    if (read_hex(s + p, n - p, 2, &byte)) {
-        classify_byte(e, byte);
-        e->len = p + 2;
-    }
-}
-
-/* Quoted-printable. `=40` is at-sign only between a local part and a letter, since `x=40` is
- * ordinary text; what else it encodes matters inside domains only. */
-static void read_equals(const char *s, size_t n, size_t pos, struct cl_element *e)
-{
-    uint32_t byte = 0;
-    if (!read_hex(s + pos + 1, n - pos - 1, 2, &byte)) {
-        return;
-    }
-    if (byte == '@') {
+    struct cl_escape next = cl_mask_escape(s, n, c.end);
+    if (c.code == '@') {
         unsigned char before = pos ? (unsigned char)s[pos - 1] : 0;
-        unsigned char after = n - pos > 3 ? (unsigned char)s[pos + 3] : 0;
-        bool letter = after >= 0x80 || cl_mask_class(after) == CL_LETTER;
-        if (!letter || !may_end_address(before)) {
-            return;
-        }
-    } else if (byte < 0x80 && byte != '.' && byte != '-' && byte != '_') {
-        return;
+        unsigned class = next.code < 0x80 ? cl_mask_class((unsigned char)next.code) : 0;
+        bool first = next.end && (next.code >= 0x80 || class == CL_LETTER ||
+                                  (next.printable && class == CL_DIGIT));
+        return first && may_end_address(before);
     }
-    classify_byte(e, byte);
-    e->len = 3;
+    if (c.code >= 0x80 || c.code == '.' || c.code == '-' || c.code == '_') {
+        return true;
+    }
+    bool several = next.printable || (pos > 2 && cl_mask_escape(s, pos, pos - 3).printable);
+    return several && (cl_mask_class((unsigned char)c.code) & (CL_LETTER | CL_DIGIT | CL_PLUS));
 }
 
-enum { BACKSLASHES_MAX = 8 }; /* of one escape, in JSON in JSON in JSON in JSON */
-
-size_t cl_mask_backslashes(const char *s, size_t floor, size_t pos)
+/* Are these bytes, each escaped by itself, a full-width at-sign or dot? */
+static bool join_bytes(const char *s, size_t n, struct cl_escape *c)
 {
-    size_t p = pos;
-    while (p > floor && s[p - 1] == '\\' && pos - p < BACKSLASHES_MAX - 1) {
-        p--;
-    }
-    return p;
-}
-
-/* \u0040 and \x40, and \\u0040 */
-static void read_backslash(const char *s, size_t n, struct cl_element *e)
-{
+    char bytes[3] = {(char)c->code};
     uint32_t code = 0;
-    size_t p = 1;
-    while (p < n && p < BACKSLASHES_MAX && s[p] == '\\') {
-        p++;
-    }
-    size_t digits = p < n && s[p] == 'u' ? 4 : p < n && s[p] == 'x' ? 2 : 0;
-    if (digits && read_hex(s + p + 1, n - p - 1, (unsigned)digits, &code)) {
-        classify(e, code);
-        e->len = p + 1 + digits;
-    }
-}
-
-/* Latin letters with marks have names that end in one of these. */
-static bool is_letter_name(const char *s, size_t n)
-{
-    static const char *const ends[] = {"uml",   "acute", "grave", "circ",  "tilde", "ring",
-                                       "cedil", "lig",   "slash", "caron", "breve", "ogon",
-                                       "macr",  "strok", "thorn", "eth",   "dblac"};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t len = strlen(ends[i]);
-        if (n > len && n <= len + 2 && memcmp(s + n - len, ends[i], len) == 0) {
-            return true;
+    size_t end = c->end;
+    for (size_t i = 1; i < sizeof bytes; i++) {
+        struct cl_escape more = cl_mask_escape(s, n, end);
+        if (!more.byte || more.end == end + 1) {
+            return false;
         }
+        bytes[i] = (char)more.code;
+        end = more.end;
     }
-    return false;
+    if (read_utf8(bytes, sizeof bytes, &code) < sizeof bytes || !is_wide_mark(code)) {
+        return false;
+    }
+    *c = (struct cl_escape){.code = code, .end = end};
+    return true;
 }
 
-/* &#64; &#x40; &commat; and what is escaped once more: &amp;#64; */
-static void read_entity(const char *s, size_t n, struct cl_element *e)
+/* Fills in what is written as an escape at s[pos]; of anything else the kind stays CL_NONE. */
+static void read_escape(const char *s, size_t n, size_t pos, struct cl_element *e)
 {
-    enum { NAME_MAX_BYTES = 10 };
-    size_t p = 1;
-    while (n - p >= 4 && memcmp(s + p, "amp;", 4) == 0) {
-        p += 4;
-    }
-    size_t end = p;
-    while (end < n && end - p <= NAME_MAX_BYTES &&
-           ((cl_mask_class((unsigned char)s[end]) & (CL_LETTER | CL_DIGIT)) || s[end] == '#')) {
-        end++;
-    }
-    if (end == n || s[end] != ';' || end == p) {
+    struct cl_escape c = cl_mask_escape(s, n, pos);
+    if (c.end == pos + 1 || (c.printable && !is_printable(s, n, pos, c))) {
         return;
     }
-    const char *name = s + p;
-    size_t len = end - p;
-    if (name[0] == '#') {
-        bool hex = len > 1 && (name[1] == 'x' || name[1] == 'X');
-        uint32_t code = 0;
-        for (size_t i = hex ? 2 : 1; i < len; i++) {
-            int v = cl_hex_digit(name[i]);
-            if (v < 0 || (!hex && v > 9) || code > 0x10FFFF) {
-                return;
-            }
-            code = code * (hex ? 16 : 10) + (uint32_t)v;
-        }
-        if (len == (hex ? 2 : 1) || code == 0 || code > 0x10FFFF) {
-            return;
-        }
-        classify(e, code);
-    } else if (len == 6 && memcmp(name, "commat", 6) == 0) {
-        classify(e, '@');
-    } else if (len == 6 && memcmp(name, "period", 6) == 0) {
-        classify(e, '.');
-    } else if (len == 6 && memcmp(name, "lowbar", 6) == 0) {
-        classify(e, '_');
-    } else if (is_letter_name(name, len)) {
+    if (c.byte && !join_bytes(s, n, &c)) {
         e->kind = CL_LABEL;
-        e->letter = true; /* its exact letter does not matter; it is shown as '?' */
+        e->letter = true;
+        e->bytes[0] = (char)c.code;
+        e->n_bytes = 1;
+    } else if (c.code == CL_ANY_LETTER) { /* it is shown as '?' */
+        e->kind = CL_LABEL;
+        e->letter = true;
         e->bytes[0] = '?';
         e->n_bytes = 1;
+    } else {
+        classify(e, c.code);
     }
-    e->len = end + 1;
+    e->len = c.end - pos;
 }
 
 /* Is the apostrophe at s[pos] inside a word (o'brien) rather than a quote before one? */
@@ -283,16 +197,10 @@ struct cl_element cl_mask_any_element(const char *s, size_t n, size_t pos)
     uint32_t code = c;
     switch (c) {
     case '%':
-        read_percent(s + pos, n - pos, &e);
-        break;
     case '&':
-        read_entity(s + pos, n - pos, &e);
-        break;
     case '=':
-        read_equals(s, n, pos, &e);
-        break;
     case '\\':
-        read_backslash(s + pos, n - pos, &e);
+        read_escape(s, n, pos, &e);
         break;
     case '\'':
         if (is_inner_apostrophe(s, pos)) {
@@ -309,6 +217,7 @@ struct cl_element cl_mask_any_element(const char *s, size_t n, size_t pos)
             e.n_bytes = e.len;
         }
     }
+    e.span = e.len;
     if (e.kind == CL_NONE) {
         e.len = 0;
     }
@@ -328,26 +237,29 @@ static size_t char_before(const char *s, size_t floor, size_t pos)
                : pos - 1;
 }
 
+/* May a local part end with the character of an escape? */
+static bool is_name(uint32_t code)
+{
+    return code >= 0x80 ? !is_wide_separator(code) || code < 0x100
+                        : cl_mask_class((unsigned char)code) != 0 || code == ')';
+}
+
 /* Bytes of the escape that begins at s[b-1] and reaches into the local part at b: they are not
- * part of it.  *code is what it stands for. */
-static size_t escape_bytes(const char *s, size_t b, size_t at, uint32_t *code)
+ * part of it.  One in another that ends right before the at-sign may be read otherwise: it counts
+ * when it is a name's. */
+static size_t escape_bytes(const char *s, size_t b, size_t at)
 {
     char mark = b > 0 ? s[b - 1] : 0;
-    size_t n = at - b;
-    if ((mark == '%' || mark == '=') && read_hex(s + b, n, 2, code)) {
-        return 2;
-    }
-    if (mark != '\\' || n == 0) {
+    if (b == at || (mark != '%' && mark != '=' && mark != '\\')) {
         return 0;
     }
-    if (s[b] == 'u' && read_hex(s + b + 1, n - 1, 4, code)) {
-        return 5;
+    if (mark == '\\' && s[b] && strchr("nrtbfv0", s[b])) {
+        return 1;
     }
-    if (s[b] == 'x' && read_hex(s + b + 1, n - 1, 2, code)) {
-        return 3;
-    }
-    *code = '\n';
-    return strchr("nrtbfv0", s[b]) ? 1 : 0;
+    size_t len = cl_mask_escape(s, at, b - 1).end - b;
+    size_t simple = mark != '\\' ? 2 : s[b] == 'u' ? 5 : 3;
+    bool all = b + len == at && len > simple;
+    return all && !is_name(cl_mask_escape(s, at, b - 1).code) ? 0 : len;
 }
 
 size_t cl_mask_local_start(const char *s, size_t floor, size_t at)
@@ -372,8 +284,7 @@ size_t cl_mask_local_start(const char *s, size_t floor, size_t at)
         }
         b = p;
     }
-    uint32_t code = 0;
-    b += escape_bytes(s, b, at, &code);
+    b += escape_bytes(s, b, at);
     /* Apostrophes in front are quotes, perhaps doubled: they stay where they are. */
     size_t name = b;
     while (name < at && s[name] == '\'') {
@@ -410,21 +321,12 @@ static bool ends_with_entity(const char *s, size_t at)
 
 bool cl_mask_soft_local(const char *s, size_t at)
 {
-    static const struct {
-        char mark;  /* what the escape begins with */
-        size_t len; /* of the whole escape */
-    } escapes[] = {{'%', 3}, {'=', 3}, {'\\', 4}, {'\\', 6}, {'\\', 2}};
+    size_t start;
     if (at == 0) {
         return false;
     }
-    for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
-        size_t len = escapes[i].len;
-        uint32_t code = 0;
-        if (at >= len && s[at - len] == escapes[i].mark &&
-            escape_bytes(s, at - len + 1, at, &code) == len - 1) {
-            return code >= 0x80 ? !is_wide_separator(code) || code < 0x100
-                                : cl_mask_class((unsigned char)code) != 0;
-        }
+    if (cl_mask_escape_before(s, 0, at, is_name, &start)) {
+        return true;
     }
     unsigned char c = (unsigned char)s[at - 1];
     return cl_mask_class(c) == CL_SOFT || c == ')' || (c == ';' && ends_with_entity(s, at));
@@ -472,11 +374,11 @@ void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out)
 {
     while (from < to) {
         struct cl_element e = cl_mask_element(s, to, from);
-        if (e.len == 0) {
+        if (e.n_bytes == 0) {
             cl_buf_addc(out, s[from++]);
         } else {
             cl_buf_add(out, e.bytes, e.n_bytes);
-            from += e.len;
+            from += e.span;
         }
     }
 }

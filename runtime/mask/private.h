@@ -47,6 +47,7 @@ struct cl_element {
     bool digit;     /* 0-9 */
     bool edge;      /* '-' or '_': cut off the end of a domain */
     size_t len;     /* bytes it takes in the text; 0 for CL_NONE */
+    size_t span;    /* the same, of CL_NONE too; 0: it is no spelling, its byte stands for itself */
     size_t n_bytes; /* of what it stands for */
     char bytes[8];  /* what it stands for, as UTF-8 */
 };
@@ -69,13 +70,11 @@ static inline struct cl_element cl_mask_element(const char *s, size_t n, size_t 
         .digit = class == CL_DIGIT,
         .edge = class == CL_EDGE,
         .len = 1,
+        .span = 1,
         .n_bytes = 1,
         .bytes = {s[pos]},
     };
 }
-
-/* Where the backslashes that end with s[pos] begin: JSON in JSON doubles them. */
-size_t cl_mask_backslashes(const char *s, size_t floor, size_t pos);
 
 /* Where the run of plain local-part characters that ends before s[at] begins, not before floor. */
 size_t cl_mask_local_start(const char *s, size_t floor, size_t at);
@@ -95,6 +94,44 @@ size_t cl_mask_chars(const char *s, size_t n); /* UTF-8 characters */
 /* The digest in n letters and digits that survive case folding and never look like an escape ('0'
  * is not among them); at most 51. */
 void cl_mask_letters(const uint8_t digest[CL_SHA256_BYTES], size_t n, char *out);
+
+/* escapes.c */
+
+enum {
+    CL_BACKSLASHES_MAX = 64,  /* of one escape: each array, row and JSON string doubles them */
+    CL_SPELLING_MAX = 160,    /* bytes of one character, however it is written */
+    CL_ANY_LETTER = 0x110000, /* a code: of an entity for a letter, which one does not matter */
+};
+
+/* Does an escape begin with this byte? */
+static inline bool cl_mask_is_mark(unsigned char c)
+{
+    return c == '%' || c == '&' || c == '=' || c == '\\';
+}
+
+/* May an escape hold this byte? */
+static inline bool cl_mask_may_spell(unsigned char c)
+{
+    return (cl_mask_class(c) & (CL_LETTER | CL_DIGIT)) || cl_mask_is_mark(c) || c == '#' ||
+           c == ';' || c == '{' || c == '}';
+}
+
+/* A character that an escape stands for, or one that stands for itself. */
+struct cl_escape {
+    uint32_t code;  /* its code point; CL_ANY_LETTER */
+    size_t end;     /* the byte after it in the text; 0: there is none */
+    bool byte;      /* it is one byte of several, from 0x80 on */
+    bool printable; /* an `=` of quoted-printable is in it, which is ordinary text as well */
+};
+
+/* The character at s[pos], with every escape undone, also those within each other. One that stands
+ * for itself ends at pos + 1. */
+struct cl_escape cl_mask_escape(const char *s, size_t n, size_t pos);
+
+/* Does an escape of a character that fits end before s[end]? The longest one begins at *start, not
+ * before floor. */
+bool cl_mask_escape_before(const char *s, size_t floor, size_t end, bool (*fits)(uint32_t code),
+                           size_t *start);
 
 /* search.c */
 

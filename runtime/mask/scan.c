@@ -3,57 +3,33 @@
 #include <string.h>
 #include <strings.h>
 
-/* Where a spelling that holds the hit at h would begin, not before floor; h when unlikely. */
-static size_t spelling_start(const char *s, size_t floor, size_t h)
+/* The at-sign that the byte at h belongs to, not before floor; false when it is of none. */
+static bool is_at(const char *s, size_t n, size_t floor, size_t h, size_t *at, size_t *at_end)
 {
     size_t p = h;
-    if (s[h] == ';') { /* &amp;commat; */
-        p++;
-        while (p >= floor + 4 && memcmp(s + p - 4, "amp;", 4) == 0) {
-            p -= 4;
+    if (s[h] != '@' && (unsigned char)s[h] < 0x80) {
+        while (p > floor && h - p < CL_SPELLING_MAX && cl_mask_may_spell((unsigned char)s[p - 1])) {
+            p--;
         }
-        return p > floor && s[p - 1] == '&' ? p - 1 : h;
     }
-    if (s[h] != '4' && s[h] != '6') {
-        return h;
+    for (; p <= h; p++) {
+        if (p < h && !cl_mask_is_mark((unsigned char)s[p])) {
+            continue;
+        }
+        struct cl_element e = cl_mask_element(s, n, p);
+        if (e.kind == CL_AT && p + e.len > h) {
+            *at = p;
+            *at_end = p + e.len;
+            return true;
+        }
     }
-    while (p >= floor + 2 && s[p - 1] == '5' && s[p - 2] == '2') {
-        p -= 2;
-    }
-    if (p > floor && (s[p - 1] == '%' || (s[p - 1] == '=' && p == h))) {
-        return p - 1;
-    }
-    p = h;
-    if (p >= floor + 2 && s[p - 1] == 'x' && s[p - 2] == '\\') {
-        return cl_mask_backslashes(s, floor, p - 2);
-    }
-    if (p >= floor + 4 && memcmp(s + p - 4, "\\u00", 4) == 0) {
-        return cl_mask_backslashes(s, floor, p - 4);
-    }
-    while (p > floor && s[p - 1] == '0') {
-        p--;
-    }
-    if (p > floor && (s[p - 1] == 'x' || s[p - 1] == 'X')) {
-        p--;
-    }
-    if (p <= floor || s[p - 1] != '#') {
-        return h;
-    }
-    p--;
-    while (p >= floor + 4 && memcmp(s + p - 4, "amp;", 4) == 0) {
-        p -= 4;
-    }
-    return p > floor && s[p - 1] == '&' ? p - 1 : h;
+    return false;
 }
 
 static bool find_at(const char *s, size_t n, size_t pos, size_t *at, size_t *at_end)
 {
     for (size_t h = cl_mask_find_hit(s, n, pos); h < n; h = cl_mask_find_hit(s, n, h + 1)) {
-        size_t start = spelling_start(s, pos, h);
-        struct cl_element e = cl_mask_element(s, n, start);
-        if (e.kind == CL_AT && start + e.len > h) {
-            *at = start;
-            *at_end = start + e.len;
+        if (is_at(s, n, pos, h, at, at_end)) {
             return true;
         }
     }
@@ -115,19 +91,23 @@ static bool is_image_name(const char *s, size_t n)
 /* [192.0.2.1] or [IPv6:2001:db8::1] at s[pos]: the byte after it, 0 when there is none. */
 static size_t read_literal(const char *s, size_t n, size_t pos)
 {
-    enum { LITERAL_MAX_BYTES = 64 };
+    enum { LITERAL_MAX_BYTES = 128 };
     bool separator = false;
-    if (pos >= n || s[pos] != '[') {
+    if (pos >= n || (s[pos] != '[' && !cl_mask_is_mark((unsigned char)s[pos]))) {
         return 0;
     }
-    for (size_t p = pos + 1; p < n && p - pos < LITERAL_MAX_BYTES; p++) {
-        if (s[p] == ']') {
-            return separator ? p + 1 : 0;
+    struct cl_escape c = cl_mask_escape(s, n, pos);
+    if (c.code != '[') {
+        return 0;
+    }
+    while ((c = cl_mask_escape(s, n, c.end)).end && c.end - pos <= LITERAL_MAX_BYTES) {
+        if (c.code == ']') {
+            return separator ? c.end : 0;
         }
-        if (s[p] == '.' || s[p] == ':') {
+        if (c.code == '.' || c.code == ':') {
             separator = true;
-        } else if (!((s[p] >= '0' && s[p] <= '9') || (s[p] >= 'a' && s[p] <= 'z') ||
-                     (s[p] >= 'A' && s[p] <= 'Z') || s[p] == '-')) {
+        } else if (c.code >= 0x80 || (c.code != '-' && !(cl_mask_class((unsigned char)c.code) &
+                                                         (CL_LETTER | CL_DIGIT)))) {
             return 0;
         }
     }

@@ -8,6 +8,7 @@
 #include "private.h"
 
 #include <string.h>
+#include <strings.h>
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -23,36 +24,82 @@ enum {
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
 typedef uint64_t halves __attribute__((vector_size(LANES)));
 
-/* Can the number of a spelling follow this byte? %40 %2540 =40 \x40 \u0040 &#64; &#x40; */
-static inline bool may_lead(unsigned char c)
+/* Does an entity end before s[at], its ampersand perhaps escaped again and again? */
+static bool after_entity(const char *s, size_t at)
 {
-    return c == '%' || c == '5' || c == '=' || c == 'x' || c == 'X' || c == '0' || c == '#';
+    enum { NAME_BYTES = 8 };
+    size_t p = at - 1; /* the semicolon */
+    while (p > 0 && at - p <= NAME_BYTES && s[p - 1] != '&' && s[p - 1] != ';') {
+        p--;
+    }
+    return p > 0 && (s[p - 1] == '&' || (p > 4 && memcmp(s + p - 4, "amp;", 4) == 0));
+}
+
+/* Can 40 or 64 at s[at] be the number of a spelling? %40 =40 \x40 \u0040 \u{40} &#64; &#x40; Their
+ * marks may be escapes, too: %2540 %23x40 =3D40 \u%7B40, or end with one: &#37;40 &num;64; %3B40 */
+static inline bool is_led(const char *s, size_t at)
+{
+    unsigned char c = at > 0 ? (unsigned char)s[at - 1] : 0;
+    unsigned char before = at > 1 ? (unsigned char)s[at - 2] : 0;
+    return c == '%' || c == '=' || c == 'x' || c == 'X' || c == '0' || c == '#' || c == '{' ||
+           (before == '2' && (c == '5' || c == '3')) ||
+           (before == '3' && ((c | 32) == 'd' || (c | 32) == 'b')) ||
+           (before == '7' && (c | 32) == 'b') || (c == ';' && after_entity(s, at));
+}
+
+/* Does the escape of an at-sign begin at s[at] that has neither 40 nor 64? &#xFF20; &#65312; \uFF20
+ * %uFF20 %EF%BC%A0 =EF=BC=A0 \u0026commat; */
+static bool is_rare_at(const char *s, size_t n, size_t at)
+{
+    enum { ZEROS_MAX = 6 };
+    size_t p = at + 2;
+    if (s[at + 1] == '#') {
+        bool hexadecimal = p < n && (s[p] | 32) == 'x';
+        p += hexadecimal;
+        for (size_t zeros = 0; p < n && s[p] == '0' && zeros < ZEROS_MAX; zeros++) {
+            p++;
+        }
+        return hexadecimal ? n - p >= 4 && strncasecmp(s + p, "ff20", 4) == 0
+                           : n - p >= 5 && memcmp(s + p, "65312", 5) == 0;
+    }
+    if (s[at + 1] == 'u') {
+        return s[at] != '=' && ((n - p >= 4 && strncasecmp(s + p, "ff20", 4) == 0) ||
+                                (n - p >= 10 && memcmp(s + p, "0026commat", 10) == 0));
+    }
+    return s[at] != '\\' && n - at >= 9 && s[at + 3] == s[at] && s[at + 6] == s[at] &&
+           strncasecmp(s + at + 1, "ef", 2) == 0 && strncasecmp(s + at + 4, "bc", 2) == 0 &&
+           strncasecmp(s + at + 7, "a0", 2) == 0;
 }
 
 /* May a spelling hold the byte at s[at]? "@", "40", "64", "&c", ";c", U+FF20; with escapes "\" and
- * a soft line break. Numbers are frequent in text, so what stands before them is looked at, too. */
+ * a soft line break. Numbers are frequent in text, so what stands around them is looked at, too. */
 static inline bool is_hit(const char *s, size_t n, size_t at, bool escapes)
 {
     unsigned char a = (unsigned char)s[at];
     unsigned char b = at + 1 < n ? (unsigned char)s[at + 1] : 0;
     if ((a == '4' && b == '0') || (a == '6' && b == '4')) {
-        return at > 0 && may_lead((unsigned char)s[at - 1]);
+        return is_led(s, at);
     }
-    return a == '@' || (a == '&' && b == 'c') || (a == ';' && b == 'c') ||
-           (a == 0xEF && b == 0xBC) ||
-           (escapes && (a == '\\' || (a == '=' && (b == '\n' || b == '\r'))));
+    if (a == '@' || (a == 0xEF && b == 0xBC) || ((a == '&' || a == ';') && b == 'c') ||
+        (escapes && (a == '\\' || (a == '=' && (b == '\n' || b == '\r'))))) {
+        return true;
+    }
+    bool rare = a == '&' || a == ';' ? b == '#' : b == 'u' || (b | 32) == 'e';
+    return rare && (a == '&' || a == ';' || a == '%' || a == '=' || a == '\\') &&
+           is_rare_at(s, n, at);
 }
 
 /* Which of the 16 bytes at p, each with the byte after it, may make a hit: all
- * that do, and few that do not ("44", "60"), for fewer comparisons. Reads 17
- * bytes. */
+ * that do, and few that do not ("44", "60", "&#", "=e"), for fewer comparisons.
+ * Reads 17 bytes. */
 static inline halves hits(const char *p, bool escapes)
 {
     lanes a, b;
     memcpy(&a, p, LANES);
     memcpy(&b, p + 1, LANES);
     lanes hit = (lanes)((a == '@') | (((a & 0xFD) == '4') & ((b & 0xFB) == '0')) |
-                        (((a == '&') | (a == ';')) & (b == 'c')) | (a == 0xEF));
+                        (((a == '&') | (a == ';')) & ((b & 0xBF) == '#')) | (a == 0xEF) |
+                        (((a == '%') | (a == '=') | (a == '\\')) & ((b & 0xCF) == 'E')));
     if (escapes) {
         hit |= (lanes)((a == '\\') | ((a == '=') & ((b & 0xF8) == '\b')));
     }
@@ -94,18 +141,25 @@ __attribute__((target("avx2"))) static inline __m256i hits_avx2(const char *p, b
         _mm256_cmpeq_epi8(_mm256_and_si256(a, _mm256_set1_epi8((char)0xFD)), _mm256_set1_epi8('4'));
     __m256i zero_four =
         _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xFB)), _mm256_set1_epi8('0'));
-    __m256i entity = _mm256_and_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('&')),
-                                                      _mm256_cmpeq_epi8(a, _mm256_set1_epi8(';'))),
-                                      _mm256_cmpeq_epi8(b, _mm256_set1_epi8('c')));
+    __m256i entity =
+        _mm256_and_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('&')),
+                                         _mm256_cmpeq_epi8(a, _mm256_set1_epi8(';'))),
+                         _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xBF)),
+                                           _mm256_set1_epi8('#')));
+    __m256i slash = _mm256_cmpeq_epi8(a, _mm256_set1_epi8('\\'));
+    __m256i equals = _mm256_cmpeq_epi8(a, _mm256_set1_epi8('='));
+    __m256i mark = _mm256_or_si256(_mm256_or_si256(slash, equals),
+                                   _mm256_cmpeq_epi8(a, _mm256_set1_epi8('%')));
+    __m256i wide =
+        _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xCF)), _mm256_set1_epi8('E'));
     __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('@')),
                                   _mm256_cmpeq_epi8(a, _mm256_set1_epi8((char)0xEF)));
     hit = _mm256_or_si256(hit, _mm256_or_si256(entity, _mm256_and_si256(four_six, zero_four)));
+    hit = _mm256_or_si256(hit, _mm256_and_si256(mark, wide));
     if (escapes) {
         __m256i control = _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xF8)),
                                             _mm256_set1_epi8('\b'));
-        __m256i soft = _mm256_and_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('=')), control);
-        hit = _mm256_or_si256(hit, _mm256_cmpeq_epi8(a, _mm256_set1_epi8('\\')));
-        hit = _mm256_or_si256(hit, soft);
+        hit = _mm256_or_si256(hit, _mm256_or_si256(slash, _mm256_and_si256(equals, control)));
     }
     return hit;
 }
@@ -188,13 +242,13 @@ size_t cl_mask_find_hit(const char *s, size_t n, size_t pos)
 #ifdef __x86_64__
 /* Classes of 32 bytes: a table says for the low half of a byte in which it is
  * right, another one which the high half makes. Bits 0-4: cl_mask_is_dense (2x,
- * 3x, 4x and 6x, 5x, 7x); bits 5-7: a hit may begin there (4 6 ; =, &, @). */
+ * 3x, 4x and 6x, 5x, 7x); bits 5-7: a hit may begin there (4 6 ; =, & %, @). */
 enum { DENSE_BITS = 0x1F };
 
 __attribute__((target("avx2"))) static inline __m256i classes_avx2(const char *p)
 {
     const __m256i low = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8((char)154, 30, 30, 30, 62, 30, 126, 30, 30, 30, 28, 37, 12, 39, 4, 13));
+        _mm_setr_epi8((char)154, 30, 30, 30, 62, 94, 126, 30, 30, 30, 28, 37, 12, 39, 4, 13));
     const __m256i high = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 0, 65, 34, (char)132, 8, 4, 16, 0, 0, 0, 0, 0, 0, 0, 0));
     __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -31,17 +32,57 @@ static size_t slow_run(const char *s, size_t n, size_t pos)
     return pos;
 }
 
+/* May the number of an at-sign stand there, after the n bytes before? */
+static bool is_led(const char *before, size_t n)
+{
+    static const char *const leads[] = {"%",  "=",  "x",  "X",  "0",  "#",  "{", "25",
+                                        "23", "3d", "3D", "7b", "7B", "3b", "3B"};
+    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
+        size_t len = strlen(leads[i]);
+        if (n >= len && memcmp(before + n - len, leads[i], len) == 0) {
+            return true;
+        }
+    }
+    if (n == 0 || before[n - 1] != ';') {
+        return false;
+    }
+    for (size_t p = n - 1; p > 0 && n - p < 10; p--) { /* the name before the semicolon */
+        if (before[p - 1] == '&' || before[p - 1] == ';') {
+            return before[p - 1] == '&' || (p > 4 && memcmp(before + p - 4, "amp;", 4) == 0);
+        }
+    }
+    return false;
+}
+
+static bool begins(const char *s, size_t n, const char *with)
+{
+    size_t len = strlen(with);
+    return n >= len && strncasecmp(s, with, len) == 0;
+}
+
+static bool is_rare(const char *s, size_t n)
+{
+    static const char *const forms[] = {"%EF%BC%A0", "=EF=BC=A0", "&#xFF20",   "&#65312",
+                                        ";#xFF20",   ";#65312",   "&#x00FF20", "&#065312"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (begins(s, n, forms[i])) {
+            return true;
+        }
+    }
+    return (s[0] == '\\' || s[0] == '%') && n > 1 && s[1] == 'u' &&
+           (begins(s + 2, n - 2, "FF20") || begins(s + 2, n - 2, "0026commat"));
+}
+
 static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
 {
     for (; pos < n; pos++) {
         /* the last two: with escapes only */
         const char *two[] = {"40", "64", "&c", ";c", "\xEF\xBC", "=\n", "=\r"};
-        if (s[pos] == '@' || (escapes && s[pos] == '\\')) {
+        if (s[pos] == '@' || is_rare(s + pos, n - pos) || (escapes && s[pos] == '\\')) {
             return pos;
         }
         for (size_t i = 0; pos + 1 < n && i < sizeof two / sizeof *two - (escapes ? 0 : 2); i++) {
-            bool led = i > 1 || (pos > 0 && memchr("%5=xX0#", s[pos - 1], 7));
-            if (led && memcmp(s + pos, two[i], 2) == 0) {
+            if ((i > 1 || is_led(s, pos)) && memcmp(s + pos, two[i], 2) == 0) {
                 return pos;
             }
         }
@@ -68,9 +109,19 @@ static char *exactly(const char *s, size_t n)
 
 static void every_place_in_every_length(void **state)
 {
-    static const char *const hits[] = {"@",   "40",  "%40", "=40",  "x40", "2540",
-                                       "#64", "064", "164", "&c",   ";c",  "\xEF\xBC",
-                                       "\\",  "4",   "44",  "\xEF", "=\n", "ABCDEFGHIJKLMNOP"};
+    static const char *const hits[] = {"@",         "40",        "%40",
+                                       "=40",       "x40",       "2540",
+                                       "#64",       "064",       "164",
+                                       "&c",        ";c",        "\xEF\xBC",
+                                       "\\",        "4",         "44",
+                                       "\xEF",      "=\n",       "ABCDEFGHIJKLMNOP",
+                                       "2364",      "3D40",      "7b40",
+                                       "{40",       "&num;64",   "&amp;#37;40",
+                                       ";40",       "540",       "%EF%BC%A0",
+                                       "=ef=bc=a0", "=EF%BC=A0", "\\uff20",
+                                       "%uFF20",    "=uFF20",    "\\u0026commat",
+                                       "&#xFF20",   ";#65312",   "&#x00FF20",
+                                       "&#065312",  "&#1"};
     (void)state;
     for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
         size_t len = strlen(hits[i]);
@@ -90,7 +141,7 @@ static void every_place_in_every_length(void **state)
 static void random_bytes(void **state)
 {
     static const char alphabet[] =
-        "460@&;c\\ab\xEF\xBC= \n\r zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
+        "2346570@&;#c\\uFab%\xEF\xBC= \n\r zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
     uint32_t random = 12345;
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
