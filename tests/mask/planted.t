@@ -52,7 +52,7 @@ needless() { # OUT: lines of known.txt of which nothing was found
 }
 
 # Of which the hash leaves the local part: the mask takes it for text before an address without one.
-kept='/(soft|percent_route|comment_local|url_all|entity_all|entity_all_hex)$|^xml_attribute/(utf8_local|quoted|quoted_at)$'
+kept='/(soft|percent_route|comment_local|url_all|escape_all|entity_all|entity_all_hex)$|^xml_attribute/(utf8_local|quoted|quoted_at)$'
 
 traces() { # OUT: nothing that was planted is left, of what is not known
     awk -F '\t' -v kept="$kept" '$4 == "" && ($2 "/" $3) !~ kept { print; left = 1 } END { exit left }' "$tmp/$1.tsv"

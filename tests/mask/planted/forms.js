@@ -102,6 +102,11 @@ module.exports.forms = {
   full_width: (a) => a("＠"),
   full_width_dot: (a) => a("@", "", "secret-company．example"),
   ideographic_dot: (a) => a("@", "", "secret-company。example"),
+  full_width_url: (a) => a("%EF%BC%A0"),
+  full_width_entity: (a) => a("&#xFF20;"),
+  full_width_decimal: (a) => a("&#65312;"),
+  full_width_escape: (a) => a("\\uff20"),
+  full_width_printable: (a) => a("=EF=BC=A0"),
 
   // URL-encoded
   url: (a) => a("%40"),
@@ -111,6 +116,8 @@ module.exports.forms = {
   url_all: (a) => bytes(a()).map((b) => `%${hex(b)}`).join(""),
   url_query: (a) => `https://web.example/?to=${a("%40")}&cc=${a("%40")}%2C${a("%40")}`,
   url_header: (a) => encodeURIComponent(`"Doe, Jane" <${a()}>`),
+  url_literal: (a) => encodeURIComponent(a("@", "", "[192.0.2.1]")),
+  url_unicode: (a) => a("%u0040"),
   url_mailto: (a) => encodeURIComponent(encodeURIComponent(`mailto:${a()}`)),
 
   // HTML
@@ -119,6 +126,7 @@ module.exports.forms = {
   entity_hex: (a) => a("&#x40;"),
   entity_hex_upper: (a) => a("&#X0040;"),
   entity_name: (a) => a("&commat;"),
+  entity_open: (a) => a("&#64"),
   entity_escaped: (a) => a("&amp;#64;"),
   entity_name_escaped: (a) => a("&amp;commat;"),
   entity_dot: (a) => a("&#64;", "", "secret-company&period;example"),
@@ -132,10 +140,34 @@ module.exports.forms = {
   escape_twice: (a) => a("\\\\u0040"),
   escape_all: (a) => bytes(a()).map((b) => `\\u00${hex(b)}`).join(""),
   escape_x: (a) => a("\\x40"),
+  escape_braces: (a) => a("\\u{40}"),
+  escape_long: (a) => a("\\U00000040"),
   escape_before: (a) => `\\n${a()}\\t${a("\\u0040")}\\r\\n${a()}`,
   json_text: (a) => JSON.stringify({ [a()]: [{ mail: a() }], note: `to "${a()}"` }),
   json_text_twice: (a) => JSON.stringify(JSON.stringify({ mail: a(), note: `to "${a()}"\n${a()}` })),
+  json_text_thrice: (a) => JSON.stringify(JSON.stringify(JSON.stringify({ mail: a("\\u0040") }))),
   script: (a) => `var to = '${a()}', cc = "${a("\\x40")}", bcc = \`${a()}\`;`,
+
+  // escapes in one another
+  nested_url_entity: (a) => a("%26%2364%3B"),
+  nested_url_entity_hex: (a) => a("%26%23x40%3B"),
+  nested_url_entity_twice: (a) => a("%26amp%3B%2364%3B"),
+  nested_url_escape: (a) => a("%5Cu0040"),
+  nested_url_json: (a) => encodeURIComponent(JSON.stringify({ mail: a(), cc: [a("\\u0040")] })),
+  nested_url_printable: (a) => a("%3D40"),
+  nested_entity_url: (a) => a("&#37;40"),
+  nested_entity_entity: (a) => a("&#38;#64;"),
+  nested_entity_all: (a) => a("&#x26;&#x23;x40&#x3b;"),
+  nested_escape_url: (a) => a("\\u002540"),
+  nested_escape_entity: (a) => a("\\u0026#64;"),
+  nested_escape_escape: (a) => a("\\u005cu0040"),
+  nested_printable_url: (a) => a("=2540"),
+  nested_printable_printable: (a) => a("=3D40"),
+  nested_base64_url_json: (a) => base64(encodeURIComponent(JSON.stringify({ mail: a() }))),
+  nested_base64_url_entity: (a) => base64(`to=${a("%26%2364%3B")}&x`),
+  nested_base64_escape: (a) => base64(JSON.stringify({ mail: a("\\u0040") })),
+  nested_base64_base64: (a) => base64(`data: ${base64(`write to ${a("&#64;")}`)}`),
+  nested_url_base64: (a) => encodeURIComponent(base64(`to ${a()}.`)),
 
   // mail
   header: (a) => `To: "Doe, Jane" <${a()}>,\r\n\t${a()},\r\n ${a()}\r\n`,

@@ -20,7 +20,7 @@ const DEPTH_MAX = 4; // of encodings within each other
 
 // ---------------------------------------------------------------- views: the same bytes, decoded
 
-const ESCAPE = new RegExp(["%([0-9a-f]{2})", "=([0-9a-f]{2})", "\\\\+u00([0-9a-f]{2})", "\\\\+u\\{0*([0-9a-f]{2})\\}",
+const ESCAPE = new RegExp(["%(?:u00)?([0-9a-f]{2})", "=([0-9a-f]{2})", "\\\\+u(?:0000)?00([0-9a-f]{2})", "\\\\+u\\{0*([0-9a-f]{2})\\}",
   "\\\\+x([0-9a-f]{2})", "&(?:amp;)*#0*(\\d{1,3});", "&(?:amp;)*#x0*([0-9a-f]{1,2});"].join("|"), "gi");
 const NAMES = { commat: "@", period: ".", hyphen: "-", dash: "-" };
 
@@ -44,11 +44,13 @@ function unescape(text) {
 /** Without the soft line breaks of quoted-printable. */
 const unfold = (text) => text.replace(/=(?:\r|\\+r)?(?:\n|\\+n)/g, "");
 
-/** What "planted-" is in base64, at each place in a group of three: only characters that are certain. */
-const BASE64 = [0, 1, 2].map((skip) => {
-  const whole = Buffer.from(`${"\0".repeat(skip)}planted-`).toString("base64");
-  return { skip, core: whole.slice(Math.ceil((skip * 8) / 6), Math.floor(((skip + 8) * 8) / 6)) };
+/** What a word is in base64, at each place in a group of three: only characters that are certain. */
+const inBase64 = (word) => [0, 1, 2].map((skip) => {
+  const whole = Buffer.from(`${"\0".repeat(skip)}${word}`).toString("base64");
+  return { skip, core: whole.slice(Math.ceil((skip * 8) / 6), Math.floor(((skip + word.length) * 8) / 6)) };
 });
+const ONCE = inBase64("planted-");
+const BASE64 = [...ONCE, ...ONCE.flatMap(({ core }) => inBase64(core))];
 
 /** Runs around every hit of core, from where a group begins. */
 function* runsAround(text, core, inRun) {
@@ -69,7 +71,7 @@ function fromBase64(text) {
   const found = [];
   for (const { skip, core } of BASE64) {
     for (const { from, at, end } of runsAround(joined, core, isBase64)) {
-      const group = at - Math.ceil((skip * 8) / 6); // "planted-" begins in the group that begins here
+      const group = at - Math.ceil((skip * 8) / 6); // the word begins in the group that begins here
       const first = group - 4 * Math.max(0, Math.floor((group - from) / 4));
       found.push(Buffer.from(joined.slice(first, end), "base64").toString("latin1"));
     }
