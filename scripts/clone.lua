@@ -4,9 +4,9 @@
 --
 -- Read it top to bottom: the parameters, what is refused, then the 24 steps in the order they run.
 -- Every step may be run twice. `check` says, after a crash, whether a step had taken effect; `undo`
--- puts back what was there before. SQL on the tenant's database stands in the step it belongs to;
--- whatever talks to the operator's own services is in platform/, one small file each.
-local blob = require "blob"
+-- puts back what was there before. SQL on the tenant's database stands in the step it belongs to, or in
+-- a module named after what it does; whatever talks to the operator's own services is in platform/, one
+-- small file each.
 local crypto = require "crypto"
 local db = require "db"
 local errors = require "errors"
@@ -20,12 +20,19 @@ local superid = require "platform.superid"
 local tenant = require "platform.tenant"
 local time = require "time"
 local attachments = require "attachments"
-local certificates = require "certificate"
 local certify = require "certify"
 local checks = require "checks"
 local copy = require "copy"
+local licences = require "licences"
+local logins = require "logins"
+local opening = require "opening"
 local own = require "own"
+local partners = require "partners"
+local shared = require "shared"
+local stores = require "stores"
 local wizard = require "wizard"
+
+local tenants, database_names, progress = shared.tenants, shared.database_names, shared.progress
 
 local STATE = registry.STATE
 local TASK_POLL_MS = 250
@@ -69,49 +76,6 @@ local P = require("procedure").new {
   summary = wizard.summary,
 }
 
--- What the steps share ---------------------------------------------------------------------------
-
---- The registry's rows of both tenants.
-local function tenants(run)
-  return registry.customer(run.config, run.params.source), registry.customer(run.config, run.params.target)
-end
-
---- What of this run is told from another's by name.
-local function short_id(run) return (run.id:gsub("%-", ""):sub(-8)) end
-
---- The three names the target's database goes by during a run.
-local function database_names(run, target)
-  local live, id = target.database_name, short_id(run)
-  return { live = live, new = tenant.beside(live, "new") .. id,
-    previous = tenant.beside(live, "prev") .. id }
-end
-
---- The mask's rules for the copy: mask.lua says them.
-local function mask_rules(run)
-  return copy.policy(run.config, run.params, run:result("wait_backup").users).rules
-end
-
-local function progress(run, unit)
-  return function(p)
-    p.unit = p.unit or unit
-    run:progress(p)
-  end
-end
-
---- Waits until the target's customer tasks have ended; returns how many there were.
-local function drain(run)
-  local seen, count = {}, 0
-  while true do
-    local tasks = registry.unfinished_tasks(run.config, run.params.target)
-    for _, task in ipairs(tasks) do
-      if not seen[task.id] then seen[task.id], count = true, count + 1 end
-    end
-    run:progress { done = count - #tasks, total = count, unit = "tasks" }
-    if #tasks == 0 then return count end
-    run:sleep(TASK_POLL_MS)
-  end
-end
-
 -- Phase 1: a verified backup of production, the test environment offline --------------------------
 
 -- 1
@@ -136,6 +100,20 @@ P:step { "wait_backup", title = "Wait for saga 'Backup Source Customer' to compl
   end,
   plan = wizard.plan_of_copy,
 }
+
+--- Waits until the target's customer tasks have ended; returns how many there were.
+local function drain(run)
+  local seen, count = {}, 0
+  while true do
+    local tasks = registry.unfinished_tasks(run.config, run.params.target)
+    for _, task in ipairs(tasks) do
+      if not seen[task.id] then seen[task.id], count = true, count + 1 end
+    end
+    run:progress { done = count - #tasks, total = count, unit = "tasks" }
+    if #tasks == 0 then return count end
+    run:sleep(TASK_POLL_MS)
+  end
+end
 
 -- 2
 P:step { "enter_maintenance", title = "Wait for customer tasks, enter offline maintenance mode",
@@ -206,7 +184,7 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
     local names = database_names(run, target)
     run:once("old_oid", function() return tenant.database_oid(admin, names.live) end)
     run:once("copy", function()
-      return copy.aside(run, admin, target, names.new, mask_rules(run), progress(run, "bytes"))
+      return copy.aside(run, admin, target, names.new, shared.mask_rules(run), progress(run, "bytes"))
     end)
     if not swapped(run, admin, target) then
       tenant.rename_databases(admin, { { names.live, names.previous }, { names.new, names.live } })
@@ -236,70 +214,24 @@ P:step { "restore", title = "Restore backup from ${source}", timeout = "12h",
 
 -- Phase 3: the copy becomes the target's own ------------------------------------------------------
 
---- What the target's old configuration said of itself; empty when there was no old database.
-local function own_configuration(run, target)
-  local previous = run:result("restore").previous
-  if not previous then return {} end
-  local conn <close> = tenant.connect(run.config, target.cluster, previous, true)
-  return conn:row([[SELECT cgi_url, cgi_url_internal, text_path, attachment_path, template_path,
-    smtp_host, smtp_port, unique_id FROM crm7.config ORDER BY id LIMIT 1]]) or {}
-end
-
 -- 6
 P:step { "copy_customer_info", title = "Copy customer info",
   run = function(run)
     local source, target = tenants(run)
-    local was = own_configuration(run, target)
+    local was = own.configuration(run.config, target, run:result("restore").previous)
     local unique_id = run:once("unique_id", function()
       return was.unique_id or crypto.hex(crypto.random(16))
     end)
     local conn <close> = tenant.open(run.config, target)
     local done, done_ahead = copy.done_ahead(run, conn)
     return run:transaction(conn, function()
-      conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS/scripts'),
-        cgi_url_internal = coalesce($3, $9 || '/CS/scripts'), text_path = coalesce($4, text_path),
-        attachment_path = coalesce($5, attachment_path), template_path = coalesce($6, template_path),
-        smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
-        unique_id, was.cgi_url, was.cgi_url_internal, was.text_path, was.attachment_path,
-        was.template_path, was.smtp_host, was.smtp_port, (target.endpoint:gsub("/+$", "")))
+      own.configure(conn, target, was, unique_id)
       local count = own.clean(conn, source, target, done)
       for what, n in pairs(done_ahead) do count[what] = count[what] + n end
       return count
     end)
   end,
 }
-
---- Makes a login role, or alters it; a verifier is all the server's log may see of a password.
-local function set_role(admin, name, verifier)
-  local verb = admin:value("SELECT to_regrole($1)::oid", name) and "ALTER" or "CREATE"
-  admin:exec(("%s ROLE %s LOGIN PASSWORD %s"):format(verb, db.ident(name),
-    verifier == "" and "NULL" or db.literal(verifier)))
-end
-
---- Everything in the tenant's schema belongs to its application role; the query role may read
---- what holds no secrets.
----@param secret_tables string[]
-local function hand_over(conn, roles, secret_tables)
-  local app, query = db.ident(roles.app), db.ident(roles.query)
-  for _, row in ipairs(conn:query([[
-    SELECT format('ALTER %s %s OWNER TO ', CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW'
-      WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, oid::regclass) AS change
-    FROM pg_class c WHERE relnamespace = 'crm7'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
-      AND relowner <> to_regrole($1) AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid
-        AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
-    UNION ALL
-    SELECT format('ALTER ROUTINE %s OWNER TO ', oid::regprocedure)
-    FROM pg_proc WHERE pronamespace = 'crm7'::regnamespace AND proowner <> to_regrole($1)]], app)) do
-    conn:exec(row.change .. app)
-  end
-  conn:exec("ALTER SCHEMA crm7 OWNER TO " .. app)
-  conn:exec("GRANT USAGE ON SCHEMA crm7 TO " .. query)
-  conn:exec("GRANT SELECT ON ALL TABLES IN SCHEMA crm7 TO " .. query)
-  for _, name in ipairs(secret_tables) do
-    local schema, relation = name:match("^(.-)%.(.*)$")
-    conn:exec(("REVOKE ALL ON %s FROM %s"):format(db.ident(schema, relation), query))
-  end
-end
 
 -- 7
 P:step { "create_login", title = "Create SQL login",
@@ -309,11 +241,11 @@ P:step { "create_login", title = "Create SQL login",
     local admin <close> = tenant.admin(run.config, target.cluster)
     for kind, name in pairs(roles) do
       run:once("known_" .. kind, function() return admin:value("SELECT to_regrole($1)::oid", name) ~= nil end)
-      local password = tenant.new_password(run.config, admin, name, short_id(run))
-      set_role(admin, name, tenant.scram_verifier(password))
+      local password = tenant.new_password(run.config, admin, name, shared.short_id(run))
+      logins.set_role(admin, name, tenant.scram_verifier(password))
     end
     local conn <close> = tenant.open(run.config, target)
-    conn:transaction(function() hand_over(conn, roles, mask_rules(run):empty()) end)
+    conn:transaction(function() logins.hand_over(conn, roles, shared.mask_rules(run):empty()) end)
     admin:exec(("ALTER DATABASE %s OWNER TO %s"):format(db.ident(target.database_name), db.ident(roles.app)))
     tenant.revoke_connect(admin, target.database_name)
     return { app = roles.app, query = roles.query }
@@ -322,15 +254,15 @@ P:step { "create_login", title = "Create SQL login",
     local _, target = tenants(run)
     local admin <close> = tenant.admin(run.config, target.cluster)
     for kind, name in pairs(tenant.roles(target.ctx)) do
-      local verifier = tenant.old_verifier(run.config, name, short_id(run))
+      local verifier = tenant.old_verifier(run.config, name, shared.short_id(run))
       local known = run:once_value("known_" .. kind)
       if known and verifier then
-        set_role(admin, name, verifier)
+        logins.set_role(admin, name, verifier)
       elseif known == false and admin:value("SELECT to_regrole($1)::oid", name) then
         local conn <close> = tenant.open(run.config, target)
         tenant.drop_role(conn, name)
       end
-      tenant.restore_password(run.config, name, short_id(run))
+      tenant.restore_password(run.config, name, shared.short_id(run))
     end
   end,
 }
@@ -348,14 +280,14 @@ P:step { "fix_system_users", title = "Fix system users",
       local passwords = conn:exec("UPDATE crm7.ejuser SET password = NULL WHERE password IS NOT NULL")
       conn:exec("UPDATE crm7.associate SET lastlogin = NULL, lastlogout = NULL, waiting_for_approval = false")
       -- Partners' system users were authorised on the source; the target's come in step 20.
-      local partners = conn:exec([[UPDATE crm7.associate SET deleted = 1 WHERE type = 13 AND deleted = 0
+      local removed = conn:exec([[UPDATE crm7.associate SET deleted = 1 WHERE type = 13 AND deleted = 0
         AND name IN (SELECT 'app-' || clientid FROM crm7.onlineapp)]])
       -- The platform's own system user, and the Service user behind it.
       conn:exec([[INSERT INTO crm7.ejuser (id, loginname, username, status) VALUES (1, 'system', 'system', 1)
         ON CONFLICT (id) DO UPDATE SET status = 1]])
       local system = conn:exec([[INSERT INTO crm7.associate (name, type, ejuserid) VALUES ('SYSTEM', 13, 1)
         ON CONFLICT (name) DO UPDATE SET type = 13, deleted = 0, ejuserid = 1, username = NULL]])
-      return { passwords_cleared = passwords, partner_users_removed = partners, system_users = system }
+      return { passwords_cleared = passwords, partner_users_removed = removed, system_users = system }
     end)
   end,
 }
@@ -369,7 +301,7 @@ P:step { "mask_email", title = "Replace personal e-mail domains", timeout = "12h
     local horizon = certify.now(conn)
     local identity, made = tenant.identity(conn, target.database_name), run:result("restore")
     local found = certify.certificate { conn = conn, dsn = dsn, password = password, identity = identity,
-      rules = mask_rules(run), base = copy.certified(run), progress = progress(run, "bytes") }
+      rules = shared.mask_rules(run), base = copy.certified(run), progress = progress(run, "bytes") }
     local certificate, key = found.certificate, run.config.certificate_key
     if run.params.strict_definitions then certificate = certify.strict(certificate) end
     certify.refuse_leaks(certificate, target.database_name, "are left in")
@@ -404,50 +336,11 @@ P:step { "register_superid", title = "Register customer in SuperId",
   end,
 }
 
---- Puts files in the place of the target's, which are kept beside it first.
----@param filter function|nil item -> boolean
-local function replace_files(run, kind, filter)
-  local source, target = tenants(run)
-  local from = tenant.files(run.config, kind, source)
-  local to = tenant.files(run.config, kind, target)
-  local previous = tenant.files(run.config, kind, target, ".prev-" .. short_id(run))
-  run:once("kept", function() return blob.copy { from = to, to = previous, verify = true }.objects end)
-  local copied = blob.copy { from = from, to = to, filter = filter, verify = true,
-    progress = progress(run, "bytes") }
-  local wanted = {}
-  for _, item in ipairs(from:list()) do
-    if not filter or filter(item) then wanted[item.name] = true end
-  end
-  return { objects = copied.objects, bytes = copied.bytes, copied = copied.copied,
-    skipped = copied.skipped, server_side = copied.server_side, removed = tenant.prune_files(to, wanted) },
-    wanted
-end
-
-local function restore_files(run, kind)
-  local count = run:once_value("kept")
-  if not count then return end
-  local _, target = tenants(run)
-  local to = tenant.files(run.config, kind, target)
-  local previous = tenant.files(run.config, kind, target, ".prev-" .. short_id(run))
-  if not run:once_value("restored") then
-    local kept, found = {}, previous:list()
-    for _, item in ipairs(found) do kept[item.name] = true end
-    if #found ~= count then
-      errors.raise("conflict", "E_PREVIOUS_GONE", ("%s has %d of the %d files it kept"):format(
-        previous.url, #found, count))
-    end
-    blob.copy { from = previous, to = to, verify = true }
-    tenant.prune_files(to, kept)
-    run:once("restored", function() return true end)
-  end
-  previous:delete_all("")
-end
-
 -- 11
 P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
   run = function(run)
     local _, target = tenants(run)
-    local result, files = replace_files(run, "templates")
+    local result, files = stores.replace(run, "templates")
     local conn <close> = tenant.open(run.config, target)
     result.missing = {}
     for _, row in ipairs(conn:query([[SELECT name, filename FROM crm7.doctmpl
@@ -457,7 +350,7 @@ P:step { "clone_templates", title = "Clone Azure templates", timeout = "6h",
     for _, name in ipairs(result.missing) do run:warn("template file missing, in the source too: " .. name) end
     return result
   end,
-  undo = function(run) restore_files(run, "templates") end,
+  undo = function(run) stores.restore(run, "templates") end,
   plan = function(ctx) return wizard.size_of_files(ctx, "templates") end,
 }
 
@@ -527,27 +420,7 @@ P:step { "change_serial", title = "Change serial number",
     local package = licence.package(run.config, target.licence_package or serial)
     local conn <close> = tenant.open(run.config, target)
     return run:transaction(conn, function()
-      local company = conn:row("SELECT company_id, ownercontactid FROM crm7.company")
-      conn:exec([[UPDATE crm7.company SET ownercontactname = $1, dbcontactname = $1, serialno = $2,
-        encryptedcheck = $3]], owner, serial, licence.seal(owner, serial))
-      conn:exec("UPDATE crm7.contact SET name = $1 WHERE contact_id = $2", owner, company.ownercontactid)
-      -- Production's assignments go first: a package with fewer licences than are assigned is refused.
-      local unassigned = conn:exec("DELETE FROM crm7.licenseassoclink")
-      conn:exec("DELETE FROM crm7.modulelicense")
-      conn:exec([[UPDATE crm7.moduleowner SET licenseversion = $1, expiration = $2::text::timestamp,
-        graceto = $3::text::timestamp, maintenanceto = $4::text::timestamp,
-        adminwarningdate = NULL, nextcheckdate = NULL, signature = NULL, signedpublickey = NULL,
-        encryptedcheck = $5]], package.version, package.expiration, package.grace_to,
-        package.maintenance_to, licence.seal(serial, package.company_name))
-      for _, m in ipairs(package.modules) do
-        conn:exec([[INSERT INTO crm7.modulelicense (modulename, moduledescription, moduleversion,
-            licensetype, licensenumber, extraflags, extrainfo, hidden, unrestricted, sortorder,
-            moduleowner_id, encryptedcheck)
-          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, moduleowner_id, $11
-          FROM crm7.moduleowner ORDER BY moduleowner_id LIMIT 1]], m.name, m.description, m.version,
-          m.type, m.number, m.extra_flags, m.extra_info, m.hidden, m.unrestricted, m.sort_order,
-          licence.seal(serial, m.name, m.number))
-      end
+      local unassigned = licences.exchange(conn, owner, serial, package)
       return { owner = owner, serial = serial, modules = #package.modules, unassigned = unassigned }
     end)
   end,
@@ -572,31 +445,10 @@ P:step { "superid_migrating", title = "SuperId state: In migration",
 P:step { "assign_plans", title = "Assign user plans",
   run = function(run)
     local _, target = tenants(run)
+    local users = run:result("wait_backup").users
     local conn <close> = tenant.open(run.config, target)
     return run:transaction(conn, function()
-      local assigned = 0
-      for _, user in ipairs(run:result("wait_backup").users) do
-        local associate = conn:value([[SELECT associate_id FROM crm7.associate
-          WHERE name = $1 AND username = $2 AND deleted = 0]], user.associate, user.sign_in)
-        if not associate then
-          errors.raise("invalid", "E_NO_USER", ("the copy has no user %s (%s)"):format(user.associate, user.sign_in))
-        end
-        for _, name in ipairs(user.licences) do
-          assigned = assigned + conn:exec([[INSERT INTO crm7.licenseassoclink
-              (modulelicenseid, associd, licensenumber, encryptedcheck)
-            SELECT modulelicense_id, $2, 1, $3 FROM crm7.modulelicense WHERE modulename = $1
-            ON CONFLICT (modulelicenseid, associd) DO NOTHING]],
-            name, associate, licence.seal(target.serial_no, name, associate))
-        end
-      end
-      local over = conn:row([[SELECT m.modulename, m.licensenumber, count(*) AS assigned
-        FROM crm7.modulelicense m JOIN crm7.licenseassoclink l ON l.modulelicenseid = m.modulelicense_id
-        WHERE NOT m.unrestricted GROUP BY 1, 2 HAVING count(*) > m.licensenumber LIMIT 1]])
-      if over then
-        errors.raise("invalid", "E_OVER_ASSIGNED", ("%d users are to get '%s', the licence package has %d")
-          :format(over.assigned, over.modulename, over.licensenumber))
-      end
-      return { users = #run:result("wait_backup").users, licences = assigned }
+      return { users = #users, licences = licences.assign(conn, target.serial_no, users) }
     end)
   end,
 }
@@ -636,28 +488,7 @@ P:step { "partner_users", title = "Create partner system users",
     local authorised = registry.authorised_apps(run.config, target.ctx)
     local conn <close> = tenant.open(run.config, target)
     return run:transaction(conn, function()
-      -- The copy lists the source's apps: an authorisation is per app and tenant.
-      conn:exec("DELETE FROM crm7.onlineapp")
-      local made = {}
-      for _, app in ipairs(authorised) do
-        conn:exec("INSERT INTO crm7.onlineapp (clientid, displayname, partnername) VALUES ($1, $2, $3)",
-          app.client_id, app.name, app.partner_name)
-        if app.wants_system_user and app.system_token then
-          local associate = conn:value([[INSERT INTO crm7.associate (name, type, group_idx)
-            VALUES ('app-' || $1, 13, (SELECT min(usergroup_id) FROM crm7.usergroup))
-            ON CONFLICT (name) DO UPDATE SET type = 13, deleted = 0, username = NULL
-            RETURNING associate_id]], app.client_id)
-          conn:exec([[INSERT INTO crm7.userrolelink (associate_id, role_id, encryptedcheck)
-            SELECT $1, min(role_id), $2 FROM crm7.role WHERE type = 13 HAVING count(*) > 0
-            ON CONFLICT DO NOTHING]], associate, licence.seal(app.client_id))
-          -- The token stays what it was: it is constant for a tenant and an app.
-          conn:exec([[INSERT INTO crm7.credentials (associateid, credentialtype, searchname, displayname,
-            secret, isactive, encryptedcheck) VALUES ($1, 'PartnerSystemUser', $2, $3, $4, 1, $5)]], associate,
-            app.client_id, app.name, app.system_token, licence.seal(app.client_id, app.system_token))
-          made[#made + 1] = app.client_id
-        end
-      end
-      return { apps = #authorised, system_users = made }
+      return { apps = #authorised, system_users = partners.admit(conn, authorised) }
     end)
   end,
 }
@@ -686,9 +517,9 @@ P:step { "clone_attachments", title = "Clone SoArc attachments", timeout = "12h"
   run = function(run)
     local _, target = tenants(run)
     local conn <close> = tenant.open(run.config, target)
-    return (replace_files(run, "attachments", attachments.filter(run, conn, run:result("wait_backup").users)))
+    return (stores.replace(run, "attachments", attachments.filter(run, conn, run:result("wait_backup").users)))
   end,
-  undo = function(run) restore_files(run, "attachments") end,
+  undo = function(run) stores.restore(run, "attachments") end,
   plan = function(ctx) return wizard.size_of_files(ctx, "attachments") end,
 }
 
@@ -709,38 +540,7 @@ P:step { "notify_apps", title = "Notify apps: BackupRestored", timeout = "1h",
   end,
 }
 
---- The environment before this run stays; those before it go.
-local function drop_older(run, admin, target)
-  local suffix = ".prev-" .. short_id(run)
-  for _, kind in ipairs { "templates", "attachments" } do
-    tenant.drop_older_files(run.config, kind, target, suffix)
-  end
-  for _, name in pairs(tenant.roles(target.ctx)) do
-    tenant.drop_older_passwords(run.config, name, short_id(run))
-  end
-  return tenant.drop_older(admin, target.database_name, database_names(run, target).previous)
-end
-
 -- 24
---- The last look before the doors open: this is the database of the certificate, and what was written
---- since holds no address either. Returns how many tables that were.
-local function check_again(run, target)
-  local scanned = run:result("mask_email")
-  local conn <close> = tenant.open(run.config, target)
-  local identity = tenant.identity(conn, target.database_name)
-  if identity.database_oid ~= scanned.database_oid or identity.system_identifier ~= scanned.system_identifier then
-    errors.raise("leak", "E_CERTIFICATE", target.database_name .. " is not the database that was scanned")
-  end
-  if run.config.certificate_key then certificates.check(scanned.certificate, run.config.certificate_key, identity) end
-  local dsn, password = tenant.dsn(run.config, target.cluster, target.database_name)
-  local again = certify.again({ conn = conn, dsn = dsn, password = password, rules = mask_rules(run) }, scanned)
-  if again.leaks > 0 then
-    errors.raise("leak", "E_LEAK", ("%d address(es) were written after the scan"):format(again.leaks),
-      { detail = again.places })
-  end
-  return again.scanned.tables
-end
-
 P:step { "enter_running", title = "Enter running mode", timeout = "12h",
   run = function(run)
     local _, target = tenants(run)
@@ -749,7 +549,7 @@ P:step { "enter_running", title = "Enter running mode", timeout = "12h",
     -- After a crash behind open doors the users' own words stand there: those are not for us to judge.
     local rescanned = run:once_value("rescanned")
     if not (rescanned and tenant.may_connect(admin, target.database_name, roles.app)) then
-      rescanned = check_again(run, target)
+      rescanned = opening.check_again(run, target)
       run:once("rescanned", function() return rescanned end)
     end
     copy.release(run)
@@ -762,7 +562,7 @@ P:step { "enter_running", title = "Enter running mode", timeout = "12h",
     local offline_s = since_ms and (time.now() - since_ms) / 1000
     local began_ms = run:result("wait_backup").began_ms
     return { state = STATE.running, rescanned = rescanned, live = true, offline_s = offline_s,
-      total_s = began_ms and (time.now() - began_ms) / 1000, dropped = drop_older(run, admin, target) }
+      total_s = began_ms and (time.now() - began_ms) / 1000, dropped = opening.drop_older(run, admin, target) }
   end,
   undo = function(run)
     local _, target = tenants(run)

@@ -4,6 +4,7 @@
 -- Step 6 does it; with strategy golden it is done ahead, while the test environment is online, and step
 -- 6 looks only at what was written since.
 local db = require "db"
+local tenant = require "platform.tenant"
 
 local M = {}
 
@@ -56,6 +57,26 @@ local function close_tickets(conn)
     )
     INSERT INTO crm7.ticket_status_history (ticket_id, status, ticket_status, started_at)
     SELECT id, 2, ticket_status, localtimestamp FROM closed]])
+end
+
+--- What the target's old configuration said of itself; empty when there was no old database.
+---@param previous string|nil the database it was in
+function M.configuration(config, target, previous)
+  if not previous then return {} end
+  local conn <close> = tenant.connect(config, target.cluster, previous, true)
+  return conn:row([[SELECT cgi_url, cgi_url_internal, text_path, attachment_path, template_path,
+    smtp_host, smtp_port, unique_id FROM crm7.config ORDER BY id LIMIT 1]]) or {}
+end
+
+--- Gives the copy the configuration that its target had, in the transaction conn is in.
+---@param was table of configuration()
+function M.configure(conn, target, was, unique_id)
+  conn:exec([[UPDATE crm7.config SET unique_id = $1, cgi_url = coalesce($2, $9 || '/CS/scripts'),
+    cgi_url_internal = coalesce($3, $9 || '/CS/scripts'), text_path = coalesce($4, text_path),
+    attachment_path = coalesce($5, attachment_path), template_path = coalesce($6, template_path),
+    smtp_host = coalesce($7, 'localhost'), smtp_port = coalesce($8, smtp_port)]],
+    unique_id, was.cgi_url, was.cgi_url_internal, was.text_path, was.attachment_path,
+    was.template_path, was.smtp_host, was.smtp_port, (target.endpoint:gsub("/+$", "")))
 end
 
 --- Does all of it, in the transaction conn is in. It may be done again.
