@@ -11,16 +11,9 @@
 
 #include "base/buf.h"
 #include "mask/mask.h"
+#include "noise.h"
 
 enum { ROUNDS = 10000, VALUE_BYTES_MAX = 1 << 20, DEPTH_MAX = 3 };
-
-static uint64_t noise_state;
-
-static uint32_t noise(uint32_t below)
-{
-    noise_state = noise_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(noise_state >> 33) % below;
-}
 
 static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
 {
