@@ -6,31 +6,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 folder=$TEST_TMP/policy.$$
 out=$folder/out err=$folder/err
-tests=0 bad=0
 
-# is WHAT GOT WANTED
-is() {
-    tests=$((tests + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $tests - $1"
-    else
-        echo "not ok $tests - $1"
-        printf 'got:    %s\nwanted: %s\n' "$2" "$3" | sed 's/^/#   /'
-        bad=1
-    fi
-}
-
-# has WHAT FILE PATTERN
-has() {
-    tests=$((tests + 1))
-    if grep -qE -- "$3" "$2"; then
-        echo "ok $tests - $1"
-    else
-        echo "not ok $tests - $1"
-        { echo "no line is like: $3" && cat "$2"; } | sed 's/^/#   /'
-        bad=1
-    fi
-}
+# shellcheck source=tests/bindings/tap.sh
+. tests/bindings/tap.sh
 
 database=policy_$$
 dsn="$TEST_DSN dbname=$database"
@@ -219,5 +197,4 @@ LUA
 plan
 is "a rule that names it has seen it" "$code" 0
 
-echo "1..$tests"
-exit $bad
+finish

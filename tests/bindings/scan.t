@@ -5,22 +5,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 out=$TEST_TMP/scan.out
 err=$TEST_TMP/scan.err
-tests=0
 
-# is WHAT GOT WANTED
-is() {
-    tests=$((tests + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $tests - $1"
-    else
-        echo "not ok $tests - $1"
-        printf 'got:    %s\nwanted: %s\n' "$2" "$3" | sed 's/^/#   /'
-        bad=1
-    fi
-}
-
-# has WHAT FILE PATTERN
-has() { is "$1" "$(grep -cE -- "$3" "$2")" 1; }
+# shellcheck source=tests/bindings/tap.sh
+. tests/bindings/tap.sh
 
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$TEST_DSN dbname=$1" -c "$2"; }
 
@@ -29,7 +16,6 @@ scan() {
     code=$?
 }
 
-bad=0
 for name in scan_clean scan_leaks; do
     psql -X -q "$TEST_DSN" -c "drop database if exists $name" -c "create database $name" 2>/dev/null
     sql $name "create table person (id int primary key, email text, notes jsonb)"
@@ -100,5 +86,4 @@ scan target="$TEST_DSN dbname=scan_nowhere"
 is "a database that does not exist fails" "$code" 1
 has "by name" "$err" "scan_nowhere"
 
-echo "1..$tests"
-exit $bad
+finish
