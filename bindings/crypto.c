@@ -165,10 +165,13 @@ static int l_equal(lua_State *L)
     return 1;
 }
 
-/* Pushes {private_pem, public_pem}. */
-static int push_pair(lua_State *L, const struct cl_buf *private_pem,
-                     const struct cl_buf *public_pem)
+/* Pushes {private_pem, public_pem}; raises *err when they could not be made. */
+static int push_pair(lua_State *L, bool made, const struct cl_buf *private_pem,
+                     const struct cl_buf *public_pem, const struct cl_err *err)
 {
+    if (!made) {
+        return cl_raise(L, err);
+    }
     lua_createtable(L, 0, 2);
     push_buf(L, private_pem);
     lua_setfield(L, -2, "private_pem");
@@ -185,25 +188,43 @@ static int l_rsa_generate(lua_State *L)
     struct cl_err err;
     struct cl_buf *private_pem = cl_box_push(L, CL_PEM_MAX);
     struct cl_buf *public_pem = cl_box_push(L, CL_PEM_MAX);
-    if (!cl_rsa_generate((int)bits, private_pem, public_pem, &err)) {
-        return cl_raise(L, &err);
-    }
-    return push_pair(L, private_pem, public_pem);
+    bool made = cl_rsa_generate((int)bits, private_pem, public_pem, &err);
+    return push_pair(L, made, private_pem, public_pem, &err);
 }
 
-/* core.rsa_sign(private_pem, message) -> signature */
-static int l_rsa_sign(lua_State *L)
+/* crypto.ed25519_generate() -> {private_pem, public_pem} */
+static int l_ed25519_generate(lua_State *L)
+{
+    struct cl_err err;
+    struct cl_buf *private_pem = cl_box_push(L, CL_PEM_MAX);
+    struct cl_buf *public_pem = cl_box_push(L, CL_PEM_MAX);
+    bool made = cl_ed25519_generate(private_pem, public_pem, &err);
+    return push_pair(L, made, private_pem, public_pem, &err);
+}
+
+/* How cl_rsa_sign and cl_ed25519_sign are called: appends the signature. */
+typedef bool sign_fn(const char *private_pem, size_t pem_bytes, const void *message, size_t n,
+                     struct cl_buf *signature, struct cl_err *err);
+
+/* (private_pem, message) -> signature of at most that many bytes */
+static int sign_with(lua_State *L, sign_fn *sign, size_t bytes_max)
 {
     size_t pem_bytes;
     size_t n;
     const char *pem = luaL_checklstring(L, 1, &pem_bytes);
     const char *message = luaL_checklstring(L, 2, &n);
     struct cl_err err;
-    struct cl_buf *signature = cl_box_push(L, CL_RSA_BITS_MAX / 8);
-    if (!cl_rsa_sign(pem, pem_bytes, message, n, signature, &err)) {
+    struct cl_buf *signature = cl_box_push(L, bytes_max);
+    if (!sign(pem, pem_bytes, message, n, signature, &err)) {
         return cl_raise(L, &err);
     }
     return push_buf(L, signature);
+}
+
+/* core.rsa_sign(private_pem, message) -> signature */
+static int l_rsa_sign(lua_State *L)
+{
+    return sign_with(L, cl_rsa_sign, CL_RSA_BITS_MAX / 8);
 }
 
 /* How cl_rsa_verify and cl_ed25519_verify are called. */
@@ -264,18 +285,6 @@ static int l_rsa_from_numbers(lua_State *L)
     return push_buf(L, pem);
 }
 
-/* crypto.ed25519_generate() -> {private_pem, public_pem} */
-static int l_ed25519_generate(lua_State *L)
-{
-    struct cl_err err;
-    struct cl_buf *private_pem = cl_box_push(L, CL_PEM_MAX);
-    struct cl_buf *public_pem = cl_box_push(L, CL_PEM_MAX);
-    if (!cl_ed25519_generate(private_pem, public_pem, &err)) {
-        return cl_raise(L, &err);
-    }
-    return push_pair(L, private_pem, public_pem);
-}
-
 /* core.ed25519_public(pem) -> the key's 32 bytes */
 static int l_ed25519_public(lua_State *L)
 {
@@ -293,17 +302,7 @@ static int l_ed25519_public(lua_State *L)
 /* core.ed25519_sign(private_pem, message) -> signature */
 static int l_ed25519_sign(lua_State *L)
 {
-    size_t pem_bytes;
-    size_t n;
-    const char *pem = luaL_checklstring(L, 1, &pem_bytes);
-    const char *message = luaL_checklstring(L, 2, &n);
-    uint8_t signature[CL_ED25519_BYTES];
-    struct cl_err err;
-    if (!cl_ed25519_sign(pem, pem_bytes, message, n, signature, &err)) {
-        return cl_raise(L, &err);
-    }
-    lua_pushlstring(L, (const char *)signature, sizeof signature);
-    return 1;
+    return sign_with(L, cl_ed25519_sign, CL_ED25519_BYTES);
 }
 
 /* core.ed25519_verify(public_pem, message, signature) -> boolean */

@@ -44,7 +44,7 @@ bool cl_ed25519_public(const char *pem, size_t pem_bytes, uint8_t raw[CL_ED25519
 }
 
 bool cl_ed25519_sign(const char *private_pem, size_t pem_bytes, const void *message, size_t n,
-                     uint8_t signature[CL_ED25519_BYTES], struct cl_err *err)
+                     struct cl_buf *signature, struct cl_err *err)
 {
     EVP_PKEY *key = checked(cl_pem_read_private(private_pem, pem_bytes, err), err);
     if (!key) {
@@ -52,8 +52,13 @@ bool cl_ed25519_sign(const char *private_pem, size_t pem_bytes, const void *mess
     }
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t len = CL_ED25519_BYTES;
-    bool ok = context && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
-              EVP_DigestSign(context, signature, &len, message, n) == 1;
+    bool ok = context && cl_buf_reserve(signature, len) &&
+              EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
+              EVP_DigestSign(context, (unsigned char *)signature->data + signature->len, &len,
+                             message, n) == 1;
+    if (ok) {
+        signature->len += len;
+    }
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
     return ok || fail_crypto(err);

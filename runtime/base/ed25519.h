@@ -21,8 +21,9 @@ bool cl_ed25519_generate(struct cl_buf *private_pem, struct cl_buf *public_pem, 
 bool cl_ed25519_public(const char *pem, size_t pem_bytes, uint8_t key[CL_ED25519_KEY_BYTES],
                        struct cl_err *err);
 
+/* Appends the signature of the message, CL_ED25519_BYTES. */
 bool cl_ed25519_sign(const char *private_pem, size_t pem_bytes, const void *message, size_t n,
-                     uint8_t signature[CL_ED25519_BYTES], struct cl_err *err);
+                     struct cl_buf *signature, struct cl_err *err);
 
 /* True when it was checked; *valid says whether the signature is the key's. */
 bool cl_ed25519_verify(const char *public_pem, size_t pem_bytes, const void *message, size_t n,
