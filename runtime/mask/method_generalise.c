@@ -60,7 +60,7 @@ static bool to_unit(const struct cl_mask_method *method, const struct cl_mask_va
 }
 
 /* Takes the number behind the last multiple of the bucket away. */
-static void round_down(struct cl_decimal *number, uint64_t bucket)
+static void round_down(struct cl_number *number, uint64_t bucket)
 {
     char *digits = number->digits.data;
     size_t n = number->digits.len;
@@ -84,30 +84,18 @@ static void round_down(struct cl_decimal *number, uint64_t bucket)
 static bool to_bucket(const struct cl_mask_method *method, const struct cl_mask_value *value,
                       struct cl_buf *out, struct cl_err *err)
 {
-    if (cl_type_floats(value->type)) {
-        double number;
-        if (!cl_float_parse(&number, value->in, value->n)) {
-            return cl_method_refuse(method, "a number", err);
-        }
-        if (isfinite(number)) {
-            double rest = fmod(number, (double)method->number);
-            cl_float_write(number == rest ? 0 : number - rest, value->type, out);
-        } else {
-            cl_buf_add(out, value->in, value->n);
-        }
-        return true;
+    struct cl_number number;
+    if (!cl_number_read(&number, method, value, err)) {
+        return false;
     }
-    struct cl_decimal number;
-    bool ok =
-        cl_decimal_parse(&number, value->in, value->n) || cl_method_refuse(method, "a number", err);
-    if (ok && number.special) {
-        cl_buf_add(out, value->in, value->n);
-    } else if (ok) {
+    if (number.floats) {
+        double rest = fmod(number.real, (double)method->number);
+        number.real = number.real == rest ? 0 : number.real - rest;
+    } else {
         round_down(&number, method->number);
-        cl_decimal_write(&number, out);
     }
-    cl_decimal_fini(&number);
-    return ok;
+    cl_number_write(&number, value, out);
+    return true;
 }
 
 static bool run_generalise(const struct cl_mask_method *method, const struct cl_mask_value *value,

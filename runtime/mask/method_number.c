@@ -14,18 +14,16 @@ enum {
     PERCENT_MAX = 99,
 };
 
-bool cl_decimal_parse(struct cl_decimal *number, const char *s, size_t n)
+static bool read_decimal(struct cl_number *number, const char *s, size_t n)
 {
     size_t p = 0;
     bool point = false;
-    memset(number, 0, sizeof *number);
-    cl_buf_init(&number->digits, NUMBER_BYTES_MAX);
     if (p < n && (s[p] == '-' || s[p] == '+')) {
         number->negative = s[p++] == '-';
     }
     if ((n - p == 3 && memcmp(s + p, "NaN", 3) == 0) ||
         (n - p == 8 && memcmp(s + p, "Infinity", 8) == 0)) {
-        number->special = true;
+        number->stays = true;
         return true;
     }
     size_t seen = 0;
@@ -46,7 +44,7 @@ bool cl_decimal_parse(struct cl_decimal *number, const char *s, size_t n)
     return seen > 0 && !number->digits.failed;
 }
 
-void cl_decimal_write(const struct cl_decimal *number, struct cl_buf *out)
+static void write_decimal(const struct cl_number *number, struct cl_buf *out)
 {
     const char *digits = cl_buf_str(&number->digits);
     size_t n = number->digits.len;
@@ -69,12 +67,7 @@ void cl_decimal_write(const struct cl_decimal *number, struct cl_buf *out)
     }
 }
 
-void cl_decimal_fini(struct cl_decimal *number)
-{
-    cl_buf_fini(&number->digits);
-}
-
-bool cl_float_parse(double *out, const char *s, size_t n)
+static bool read_float(double *out, const char *s, size_t n)
 {
     char text[FLOAT_BYTES_MAX];
     char *end;
@@ -91,10 +84,37 @@ bool cl_float_parse(double *out, const char *s, size_t n)
     return end == text + n;
 }
 
-/* So many digits come back as they were given. */
-void cl_float_write(double number, enum cl_mask_type type, struct cl_buf *out)
+bool cl_number_read(struct cl_number *number, const struct cl_mask_method *method,
+                    const struct cl_mask_value *value, struct cl_err *err)
 {
-    cl_buf_addf(out, "%.*g", type == CL_MASK_FLOAT4 ? FLT_DIG : DBL_DIG, number);
+    bool ok;
+    memset(number, 0, sizeof *number);
+    cl_buf_init(&number->digits, NUMBER_BYTES_MAX);
+    number->floats = value->type == CL_MASK_FLOAT4 || value->type == CL_MASK_FLOAT8;
+    if (number->floats) {
+        ok = read_float(&number->real, value->in, value->n);
+        number->stays = ok && !isfinite(number->real);
+    } else {
+        ok = read_decimal(number, value->in, value->n);
+    }
+    if (!ok) {
+        cl_buf_fini(&number->digits);
+    }
+    return ok || cl_method_refuse(method, "a number", err);
+}
+
+void cl_number_write(struct cl_number *number, const struct cl_mask_value *value,
+                     struct cl_buf *out)
+{
+    if (number->stays) {
+        cl_buf_add(out, value->in, value->n);
+    } else if (number->floats) {
+        /* so many digits come back as they were given */
+        cl_buf_addf(out, "%.*g", value->type == CL_MASK_FLOAT4 ? FLT_DIG : DBL_DIG, number->real);
+    } else {
+        write_decimal(number, out);
+    }
+    cl_buf_fini(&number->digits);
 }
 
 static bool make_noise(struct cl_mask_method *method, const struct cl_mask_method_spec *spec,
@@ -102,7 +122,7 @@ static bool make_noise(struct cl_mask_method *method, const struct cl_mask_metho
 {
     const char *text = cl_method_option(spec, "percent");
     double percent = 0;
-    if (!text || !cl_float_parse(&percent, text, strlen(text)) || !(percent >= 0.01) ||
+    if (!text || !read_float(&percent, text, strlen(text)) || !(percent >= 0.01) ||
         percent > PERCENT_MAX) {
         return cl_fail(err, CL_INVALID, "E_METHOD",
                        "method 'noise' needs 'percent', from 0.01 to %d", PERCENT_MAX);
@@ -137,7 +157,7 @@ static uint64_t limit_of(enum cl_mask_type type, size_t all, size_t n)
 }
 
 /* A number keeps its sign, its scale, and how many digits it has at most. */
-static void disturb(struct cl_decimal *number, enum cl_mask_type type, uint64_t millionths,
+static void disturb(struct cl_number *number, enum cl_mask_type type, uint64_t millionths,
                     const uint8_t digest[CL_SHA256_BYTES])
 {
     struct cl_buf *digits = &number->digits;
@@ -160,42 +180,33 @@ static void disturb(struct cl_decimal *number, enum cl_mask_type type, uint64_t 
     }
 }
 
+static double disturb_float(double number, enum cl_mask_type type, uint64_t millionths)
+{
+    double most = type == CL_MASK_FLOAT4 ? (double)FLT_MAX : DBL_MAX;
+    double factor = (double)millionths / MILLION;
+    return number * (fabs(number) > most / 2 && factor > 1 ? 2 - factor : factor);
+}
+
 static bool run_noise(const struct cl_mask_method *method, const struct cl_mask_value *value,
                       struct cl_buf *out, bool *is_null, struct cl_err *err)
 {
     uint8_t digest[CL_SHA256_BYTES];
+    struct cl_number number;
     (void)is_null;
+    if (!cl_number_read(&number, method, value, err)) {
+        return false;
+    }
     cl_method_digest(method, value->in, value->n, digest);
     uint64_t off = 1 + cl_method_below(digest, method->number);
     uint64_t millionths = digest[CL_SHA256_BYTES - 1] & 1 ? MILLION + off : MILLION - off;
-    if (cl_type_floats(value->type)) {
-        double number;
-        if (!cl_float_parse(&number, value->in, value->n)) {
-            return cl_method_refuse(method, "a number", err);
-        }
-        double most = value->type == CL_MASK_FLOAT4 ? (double)FLT_MAX : DBL_MAX;
-        double factor = (double)millionths / MILLION;
-        if (!isfinite(number) || number == 0) {
-            cl_buf_add(out, value->in, value->n);
-        } else {
-            factor = fabs(number) > most / 2 && factor > 1 ? 2 - factor : factor;
-            cl_float_write(number * factor, value->type, out);
-        }
-        return true;
+    if (number.floats) {
+        number.stays = number.stays || number.real == 0;
+        number.real = disturb_float(number.real, value->type, millionths);
+    } else if (number.digits.len > 0) {
+        disturb(&number, value->type, millionths, digest);
     }
-    struct cl_decimal number;
-    bool ok =
-        cl_decimal_parse(&number, value->in, value->n) || cl_method_refuse(method, "a number", err);
-    if (ok && number.special) {
-        cl_buf_add(out, value->in, value->n);
-    } else if (ok) {
-        if (number.digits.len > 0) {
-            disturb(&number, value->type, millionths, digest);
-        }
-        cl_decimal_write(&number, out);
-    }
-    cl_decimal_fini(&number);
-    return ok;
+    cl_number_write(&number, value, out);
+    return true;
 }
 
 const struct cl_method_kind cl_method_noise = {

@@ -1,28 +1,24 @@
-/* Decimal numbers in PostgreSQL's text form, of any length. */
+/* Numbers in PostgreSQL's text form: floating point, and decimals of any length. */
 #ifndef CL_MASK_METHOD_NUMBER_H
 #define CL_MASK_METHOD_NUMBER_H
 
 #include "method.h"
 
-struct cl_decimal {
+struct cl_number {
+    bool floats;          /* floating point: `real` says it, else what follows */
+    bool stays;           /* it is written as it came: NaN and infinity are */
+    double real;          /* as PostgreSQL 12 and later write it */
     bool negative;        /* a minus before it */
-    bool special;         /* NaN or infinity: no digits */
     size_t scale;         /* digits behind the point */
     struct cl_buf digits; /* all of them, without the point and zeros in front; owned */
 };
 
-/* Legal to fini also when it is none. */
-bool cl_decimal_parse(struct cl_decimal *number, const char *s, size_t n);
-void cl_decimal_write(const struct cl_decimal *number, struct cl_buf *out);
-void cl_decimal_fini(struct cl_decimal *number);
+/* Reads a value the way its type is written. False (class invalid): it is no number. */
+bool cl_number_read(struct cl_number *number, const struct cl_mask_method *method,
+                    const struct cl_mask_value *value, struct cl_err *err);
 
-/* Same for floating point, as PostgreSQL 12 and later write it. */
-bool cl_float_parse(double *out, const char *s, size_t n);
-void cl_float_write(double number, enum cl_mask_type type, struct cl_buf *out);
-
-static inline bool cl_type_floats(enum cl_mask_type type)
-{
-    return type == CL_MASK_FLOAT4 || type == CL_MASK_FLOAT8;
-}
+/* Appends it, in the form it was read from value, and gives back what it owns. */
+void cl_number_write(struct cl_number *number, const struct cl_mask_value *value,
+                     struct cl_buf *out);
 
 #endif
