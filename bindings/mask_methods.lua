@@ -1,5 +1,6 @@
--- mask: what a column's values become instead of being swept. Constructors make plain descriptions; what
--- their options mean, and which columns they suit, is checked where they are applied.
+-- mask: what a column's values become instead of being swept. Constructors make plain descriptions, and
+-- never raise: what is wrong with their options, and which columns they suit, is told where they are
+-- applied, so that the message names the column, too.
 local errors = require "errors"
 
 local M = { constructors = {} }
@@ -8,9 +9,11 @@ local function refuse(message, ...)
   errors.raise("invalid", "E_RULES", message:format(...))
 end
 
+local function wrong(message, ...) error(message:format(...), 0) end
+
 --- Where the rule is written: the first function that is not of this file.
 local function position()
-  for level = 3, 6 do
+  for level = 3, 8 do
     local info = debug.getinfo(level, "Sl") -- luacheck: ignore 113
     if not info then return nil end
     if info.currentline > 0 and not info.source:find("bindings/mask_methods.lua", 1, true) then
@@ -23,22 +26,27 @@ local function text(value, kind, name)
   if math.type(value) == "integer" then return ("%d"):format(value) end
   if type(value) == "number" then return ("%.14g"):format(value) end
   if type(value) == "boolean" then return tostring(value) end
-  if type(value) ~= "string" then refuse("method '%s': '%s' must be a string or a number", kind, tostring(name)) end
+  if type(value) ~= "string" then wrong("method '%s': '%s' must be a string or a number", kind, tostring(name)) end
   return value
 end
 
 --- {name = value} as a list of pairs, in order of the names.
 local function to_pairs(map, kind)
   local list = {}
+  if map ~= nil and type(map) ~= "table" then wrong("method '%s' takes a table of options", kind) end
   for name, value in pairs(map or {}) do list[#list + 1] = { text(name, kind, name), text(value, kind, name) } end
   table.sort(list, function(a, b) return a[1] < b[1] end)
   return list
 end
 
-local function describe(kind, options, more)
-  if options ~= nil and type(options) ~= "table" then refuse("method '%s' takes a table of options", kind) end
-  local method = { kind = kind, where = position(), options = to_pairs(options, kind) }
-  for key, value in pairs(more or {}) do method[key] = value end
+--- fill: a function that adds to the method, and calls wrong() when it cannot.
+local function describe(kind, options, fill)
+  local method = { kind = kind, where = position() }
+  local ok, why = pcall(function()
+    method.options = to_pairs(options, kind)
+    if fill then fill(method) end
+  end)
+  if not ok then method.wrong = why end
   return method
 end
 
@@ -94,10 +102,14 @@ function constructors.generalise(options) return describe("generalise", options)
 ---@param spec {map: table<string, string>, default: string}
 ---@return table method
 function constructors.dictionary(spec)
-  if type(spec) ~= "table" or type(spec.map) ~= "table" then refuse("method 'dictionary' needs a 'map'") end
-  local options = {}
-  for key, value in pairs(spec) do if key ~= "map" then options[key] = value end end
-  return describe("dictionary", options, { entries = to_pairs(spec.map, "dictionary") })
+  local options, map = {}, type(spec) == "table" and spec.map or nil
+  for key, value in pairs(type(spec) == "table" and spec or {}) do
+    if key ~= "map" then options[key] = value end
+  end
+  return describe("dictionary", options, function(method)
+    if type(map) ~= "table" then wrong "method 'dictionary' needs a 'map'" end
+    method.entries = to_pairs(map, "dictionary")
+  end)
 end
 
 --- What the function makes of each value, in the workers of a copy: a string or a number, nil for NULL. It
@@ -105,29 +117,44 @@ end
 ---@param fn fun(value: string, context: {table: string, column: string}): string|number|nil
 ---@return table method
 function constructors.lua(fn)
-  if type(fn) ~= "function" then refuse("mask.lua needs a function") end
-  return describe("script", nil, { script = fn })
+  return describe("script", nil, function(method)
+    if type(fn) ~= "function" then wrong "mask.lua needs a function" end
+    method.script = fn
+  end)
 end
 
+local NO_METHOD = "not a method (mask.hash {…} and the like make them)"
+
+local function is_method(value) return type(value) == "table" and type(value.kind) == "string" end
+
+--- Raises when it is none, or was made wrongly.
 local function check(method, name)
-  if type(method) ~= "table" or type(method.kind) ~= "string" then
-    refuse("%s: not a method (mask.hash {…} and the like make them)", name)
+  if not is_method(method) then refuse("%s: %s", name, NO_METHOD) end
+  if method.wrong then
+    refuse("%s%s: %s", method.where and method.where .. ": " or "", name, method.wrong)
   end
 end
 
---- Methods for the values at paths of a JSON document, like `$.items[*].name`, and all below them.
+--- Methods for the values at paths of a JSON document, like `$.items[*].name`, and all below them. A
+--- function is for a whole column, never for a path.
 ---@param paths table<string, table>
 ---@return table method
 function constructors.json(paths)
-  local parts = {}
-  if type(paths) ~= "table" then refuse("method 'json' takes a table of paths") end
-  for path, method in pairs(paths) do
-    check(method, ("path '%s'"):format(tostring(path)))
-    parts[#parts + 1] = { path = tostring(path), kind = method.kind, options = method.options,
-      entries = method.entries }
-  end
-  table.sort(parts, function(a, b) return a.path < b.path end)
-  return describe("json", nil, { parts = parts })
+  return describe("json", nil, function(method)
+    if type(paths) ~= "table" then wrong "method 'json' takes a table of paths" end
+    method.parts = {}
+    for path, part in pairs(paths) do
+      local at = ("path '%s': "):format(tostring(path))
+      if not is_method(part) then wrong("%s%s", at, NO_METHOD) end
+      if part.wrong then wrong("%s%s", at, part.wrong) end
+      if part.script then
+        wrong("%sa function of mask.lua cannot stand at a path: give it the whole column, or choose another method", at)
+      end
+      table.insert(method.parts, { path = tostring(path), kind = part.kind, options = part.options,
+        entries = part.entries })
+    end
+    table.sort(method.parts, function(a, b) return a.path < b.path end)
+  end)
 end
 
 --- The columns of rules, as core.rules wants them.

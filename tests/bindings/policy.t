@@ -96,6 +96,13 @@ LUA
 refused "a method without its key" 'mask.lua:4: column crm.person.name: .*key' <<'LUA'
   column { "crm.person.name", as = mask.hash() },
 LUA
+refused "options that are none" 'mask.lua:4: column crm.person.name: .*mask.lua:4: crm.person.name: .*takes a table' <<'LUA'
+  column { "crm.person.name", as = mask.partial "first" },
+LUA
+refused "a function within JSON" "mask.lua:4: column crm.person.notes: .*mask.lua:5: crm.person.notes: path '[$].cc': a function" <<'LUA'
+  column { "crm.person.notes",
+    as = mask.json { ["$.cc"] = mask.lua(function(value) return value end) } },
+LUA
 refused "a mode that is not there" "mask.lua:4: mode dmain: there is no mode 'dmain'" <<'LUA'
   mode "dmain",
 LUA
