@@ -1,30 +1,33 @@
 -- check: says whether a masked copy of a database would work, before one is made.
 --
---   cloner scripts/check.lua source=DSN [mask_domain=D] [allow=D,D] [password=file:/path] [jobs=2]
---     [tables=S.T,S.T] [format=text|json]
+--   cloner scripts/check.lua source=DSN [tenant=Cust26760 [users=U,U]] [mail_domain=D] [allow=D,D]
+--     [password=file:/path] [jobs=2] [tables=S.T,S.T] [format=text|json]
 --
--- Nothing is written. Reads every row once, masks what holds an address and lists what would stop a copy:
+-- Nothing is written. Reads every row once, masks it as mask.lua says (of a copy for that tenant), and lists
+-- what would stop a copy:
 -- values that do not fit their column, keys that become equal, constraints that break, references that lead
 -- nowhere. The exit code is 1 when there is any.
+local db = require "db"
 local errors = require "errors"
 local json = require "json"
 local mask = require "mask"
 local findings = require "findings"
 local tool = require "tool"
 
-local function list(given)
-  local names = {}
-  for name in (given or ""):gmatch("[^,%s]+") do names[#names + 1] = name end
-  return names
+local given, config = ...
+local params = tool.params(given or {}, tool.with_policy { source = true, password = true, jobs = true,
+  tables = true, format = true })
+if not params.source then tool.refuse "missing parameter: give source=DSN" end
+local password = tool.password(params.password)
+
+local function rules()
+  local conn <close> = db.connect { dsn = params.source, password = password, application = "cloner check",
+    readonly = true }
+  return tool.policy_for(params, config, conn).rules
 end
 
-local params = tool.params(... or {}, { source = true, mask_domain = true, allow = true, password = true,
-  jobs = true, tables = true, format = true })
-if not params.source then tool.refuse "missing parameter: give source=DSN" end
-
-local report = mask.check { dsn = params.source, password = tool.password(params.password),
-  rules = mask.rules { sink_domain = params.mask_domain or "mailinator.com", allow = list(params.allow) },
-  tables = params.tables and list(params.tables), jobs = params.jobs, progress = tool.progress "checked" }
+local report = mask.check { dsn = params.source, password = password, rules = rules(),
+  tables = params.tables and tool.list(params.tables), jobs = params.jobs, progress = tool.progress "checked" }
 
 if params.format == "json" then
   print(json.encode(report, { pretty = true }))

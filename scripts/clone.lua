@@ -28,6 +28,7 @@ local logins = require "logins"
 local opening = require "opening"
 local own = require "own"
 local partners = require "partners"
+local policy = require "policy"
 local shared = require "shared"
 local stores = require "stores"
 local wizard = require "wizard"
@@ -47,7 +48,7 @@ local P = require("procedure").new {
       .. "default: those who can today" },
     plans = { "list", default = {}, help = "one user plan for all, or one per user; "
       .. "default: the first of the licence package" },
-    mail_domain = { "string", default = "mailinator.com", help = "where masked addresses point" },
+    mail_domain = { "string", default = policy.MAIL_DOMAIN, help = "where masked addresses point" },
     strict_definitions = { "boolean", default = false, help = "addresses in views, functions and other "
       .. "definitions stop the run, as those in rows do; default: they are told of" },
     documents = { "choice", "none", "some", "all", default = "none",

@@ -1,32 +1,42 @@
 -- compare: says whether a database holds what another one, or an archive, holds. Nothing is written.
 --
---   cloner scripts/compare.lua source=DSN|archive=PATH target=DSN [mask_domain=D] [exclude=a.b,c.d]
---       [jobs=2] [format=text|json] [key=file:/path] [source_password=file:/path]
---       [target_password=file:/path]
+--   cloner scripts/compare.lua source=DSN|archive=PATH target=DSN [tenant=Cust26760 [users=U,U]]
+--       [mail_domain=D] [allow=D,D] [mask=no] [exclude=a.b,c.d] [jobs=2] [format=text|json]
+--       [key=file:/path] [source_password=file:/path] [target_password=file:/path]
 --
--- key opens an encrypted archive. With mask_domain the target must hold the source's rows as the mask
--- makes them. Tables in exclude must be empty in the target. What differs is listed, with the keys of
--- some rows, and the exit code is 1.
+-- The target must hold the source's rows as mask.lua makes them (of a copy for that tenant): what copydb.lua
+-- makes with the same options; with mask=no, as they are. Tables that mask.lua, or exclude, leaves empty
+-- must be empty. key opens an encrypted archive. What differs is listed, with the keys of some rows, and
+-- the exit code is 1.
 local backup = require "backup"
+local db = require "db"
 local errors = require "errors"
 local json = require "json"
-local mask = require "mask"
 local tool = require "tool"
 
-local function read_params(given)
-  local params = tool.params(given, { source = true, archive = true, key = true, target = true,
-    mask_domain = true, exclude = true, jobs = true, format = true, source_password = true,
+local given, config = ...
+
+local function read_params()
+  local params = tool.params(given or {}, tool.with_policy { source = true, archive = true, key = true,
+    target = true, mask = true, exclude = true, jobs = true, format = true, source_password = true,
     target_password = true })
   if not params.target then tool.refuse "missing parameter: give target=DSN" end
   if (params.source == nil) == (params.archive == nil) then
     tool.refuse "give either source=DSN or archive=PATH to compare the target with"
   end
-  if params.exclude then
-    local names = {}
-    for name in params.exclude:gmatch("[^,]+") do names[#names + 1] = name end
-    params.exclude = names
-  end
+  params.exclude = tool.list(params.exclude)
+  params.target_password = tool.password(params.target_password)
   return params
+end
+
+--- What the target's rows were made by; nil: they are the source's. Adds to what is excluded.
+local function rules(params)
+  if not tool.flag(params, "mask", true) then return nil end
+  local conn <close> = db.connect { dsn = params.target, password = params.target_password,
+    application = "cloner compare", readonly = true }
+  local of = tool.policy_for(params, config, conn)
+  for _, name in ipairs(of.rules:empty()) do table.insert(params.exclude, name) end
+  return of.rules
 end
 
 --- One difference as people read it.
@@ -51,12 +61,12 @@ local function page(result)
     or ("%d difference(s)"):format(result.n_differences))
 end
 
-local params = read_params(... or {})
+local params = read_params()
+local mask = rules(params)
 local result = backup.compare { source = params.source, archive = params.archive,
   key = tool.password(params.key), target = params.target,
   source_password = tool.password(params.source_password),
-  target_password = tool.password(params.target_password), exclude_data = params.exclude,
-  mask = params.mask_domain and mask.rules { sink_domain = params.mask_domain }, jobs = params.jobs,
+  target_password = params.target_password, exclude_data = params.exclude, mask = mask, jobs = params.jobs,
   progress = tool.progress "compared" }
 
 if params.format == "json" then

@@ -94,7 +94,7 @@ function M.policy(config, params, users)
   for i, user in ipairs(users) do names[i] = user.sign_in end
   local _, hosted = mail.test_mailbox(config, params.target)
   return policy.read { mail_domain = params.mail_domain, source = params.source, target = params.target,
-    hosted = hosted, sign_in_names = names }
+    hosted = hosted, sign_in_names = names, allow = params.allow }
 end
 
 --- What a run that makes an image claims: one is made at a time.

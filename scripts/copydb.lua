@@ -1,22 +1,27 @@
 -- copydb: copies one database into an existing, empty one, and proves the copy.
 --
---   cloner scripts/copydb.lua source=DSN target=DSN [jobs=N] [mask_domain=D] [resume=NAME]
+--   cloner scripts/copydb.lua source=DSN target=DSN [tenant=Cust26760 [users=U,U]] [mail_domain=D] [mask=no]
+--     [jobs=N] [resume=NAME]
 --
--- With mask_domain every e-mail address is rewritten into that domain on its way; without, rows pass
--- as they are. Nothing is journalled: when it fails, drop the target and start again; or give the copy a
--- name with resume=NAME, and the same command goes on with what a killed one left.
+-- The copy is what mask.lua says: every e-mail address is rewritten into mail_domain on its way, and so on;
+-- with mask=no rows pass as they are. Nothing is journalled: when it fails, drop the target and start
+-- again; or give the copy a name with resume=NAME, and the same command goes on with what a killed one left.
 local backup = require "backup"
+local db = require "db"
 local errors = require "errors"
-local mask = require "mask"
 local findings = require "findings"
+local tool = require "tool"
 
 local function limit(value)
   return value > 0 and value or nil
 end
 
+--- What the copy's rows are made by, and the tables that stay empty; nil: rows pass as they are.
 local function rules(run)
-  local domain = run.params.mask_domain
-  return domain ~= "" and mask.rules { sink_domain = domain } or nil
+  if not run.params.mask then return nil end
+  local conn <close> = db.connect { dsn = run.params.source, application = "cloner copydb", readonly = true }
+  local of = tool.policy_for(run.params, function() return run.config end, conn)
+  return of.rules, of.rules:empty()
 end
 
 local P = require("procedure").new {
@@ -36,9 +41,13 @@ local P = require("procedure").new {
     warn_xmin_age = { "integer", default = 0, min = 0,
       help = "warn when the snapshot holds back more transactions; 0: never" },
     resume = { "string", default = "", help = "a name for this copy: killed, it goes on when run again" },
-    mask_domain = { "string", default = "", help = "where masked addresses lead; empty: no masking" },
-    check = { "boolean", default = true, help = "with mask_domain: read the source through the mask first, and "
-      .. "refuse what the copy would stumble over" },
+    mask = { "boolean", default = true, help = "mask rows as mask.lua says; no: they pass as they are" },
+    mail_domain = { "string", optional = true, help = "where masked addresses point; default: as a clone's" },
+    tenant = { "tenant", optional = true, help = "as in a copy for this test environment" },
+    users = { "list", default = {}, help = "with tenant: who may sign in; default: those who can today" },
+    allow = { "list", default = {}, help = "domains whose addresses stay, besides those of mask.lua" },
+    check = { "boolean", default = true, help = "read the source through the mask first, and refuse what the "
+      .. "copy would stumble over" },
   },
   summary = function(run)
     local copied, compared = run:result("copy"), run:result("compare")
@@ -46,11 +55,13 @@ local P = require("procedure").new {
       :format(copied.tables, copied.rows, copied.bytes, copied.seconds, copied.masked, compared.tables)
   end,
   preflight = function(ctx)
+    local mask, empty = rules(ctx)
     if ctx.params.resume ~= "" then return end -- the target may be half full
     backup.preflight { source = ctx.params.source, target = ctx.params.target,
       max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) }
-    if ctx.params.check and rules(ctx) then
-      findings.refuse("the source", { source = ctx.params.source, mask = rules(ctx), jobs = ctx.params.jobs,
+    if ctx.params.check and mask then
+      findings.refuse("the source", { source = ctx.params.source, mask = mask, exclude_data = empty,
+        jobs = ctx.params.jobs,
         max_bytes_per_second = limit(ctx.params.max_bytes_per_second),
         max_replica_lag_ms = limit(ctx.params.max_replica_lag_ms) })
     end
@@ -77,9 +88,10 @@ end
 P:step { "copy", title = "Copy schema, rows and indexes, read the copy back", timeout = "48h",
   retry = { attempts = 1 },
   run = function(run)
+    local mask, empty = rules(run)
     local done = backup.stream { source = run.params.source, target = run.params.target,
-      jobs = run.params.jobs, leave = run.params.leave,
-      tablespaces = tablespaces(run), mask = rules(run), compare = true,
+      mask = mask, exclude_data = empty, jobs = run.params.jobs, leave = run.params.leave,
+      tablespaces = tablespaces(run), compare = true,
       progress = progress(run), max_bytes_per_second = limit(run.params.max_bytes_per_second),
       max_replica_lag_ms = limit(run.params.max_replica_lag_ms),
       warn_xmin_age = limit(run.params.warn_xmin_age),

@@ -26,7 +26,7 @@ local P = require("procedure").new {
   params = {
     source = { "tenant", help = "the tenant to copy; only read" },
     cluster = { "string", help = "where the image is to lie: a name of the configuration's clusters" },
-    mail_domain = { "string", default = "mailinator.com", help = "where masked addresses point" },
+    mail_domain = { "string", default = policy.MAIL_DOMAIN, help = "where masked addresses point" },
     target = { "tenant", optional = true, help = "the test environment it is for; default: any of the source" },
     keep_hours = { "integer", optional = true, min = 1, max = 24 * 365,
       help = "older images are dropped, unless a run still needs them; default: the configuration's" },

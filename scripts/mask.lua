@@ -16,7 +16,8 @@
 -- c.target, c.mail_domain, c.hosted (the domain of the target's own mailboxes) and c.sign_in_names (of the
 -- users chosen). A golden image is nobody's: there the last two are nil and empty, and c.target is nil
 -- unless this file says something else for that target. tenants/Cust26760.mask.lua, in the same grammar,
--- adds to this for one target. `cloner scripts/mask_plan.lua source=DSN` shows what comes of it.
+-- adds to this for one target. `cloner scripts/mask_plan.lua source=DSN` shows what comes of it;
+-- that and copydb.lua, check.lua, scan.lua and compare.lua go by this file as a clone does.
 local policy = require "policy"
 local allow, empty, keep, sink = policy.allow, policy.empty, policy.keep, policy.sink
 

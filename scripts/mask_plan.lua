@@ -1,33 +1,24 @@
 -- mask_plan: what would become of each column of a database by the policy of mask.lua, with what a sample
 -- of it holds. Reads only.
 --
---   cloner scripts/mask_plan.lua source=DSN [target=Cust26760] [table=crm7.person,…] [mail_domain=D]
---                                [password=file:/path] [format=text|json]
+--   cloner scripts/mask_plan.lua source=DSN [tenant=Cust26760 [users=U,U]] [mail_domain=D] [allow=D,D]
+--                                [table=crm7.person,…] [password=file:/path] [format=text|json]
 --
--- target: with what tenants/Cust26760.mask.lua says. Addresses are shown as j***@c***.com.
+-- tenant: with what is said of that test environment alone. Addresses are shown as j***@c***.com.
 local db = require "db"
 local json = require "json"
-local policy = require "policy"
 local preview = require "preview"
 local tool = require "tool"
 
-local params = tool.params(... or {}, { source = true, target = true, table = true, mail_domain = true,
-  password = true, format = true })
+local given, config = ...
+local params = tool.params(given or {}, tool.with_policy { source = true, table = true, password = true,
+  format = true })
 if not params.source then tool.refuse "missing parameter: give source=DSN" end
-if params.target and not params.target:match("^Cust%d+$") then
-  tool.refuse "parameter target: a tenant looks like Cust12345"
-end
-local tables
-if params.table then
-  tables = {}
-  for name in params.table:gmatch("[^,%s]+") do tables[#tables + 1] = name end
-end
 
 local conn <close> = db.connect { dsn = params.source, password = tool.password(params.password),
   application = "cloner mask_plan", readonly = true }
-local of = policy.read { mail_domain = params.mail_domain or "mailinator.com", target = params.target }
-policy.check(of, conn)
-local items = preview.columns(conn, of, tables)
+local of = tool.policy_for(params, config, conn)
+local items = preview.columns(conn, of, params.table and tool.list(params.table))
 if params.format == "json" then
   print(json.encode(json.array(items), { pretty = true }))
 else

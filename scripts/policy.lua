@@ -2,6 +2,7 @@
 -- and holds it against a database before anything starts. Whatever is wrong is told with the file and line
 -- of the entry, and the table and column it names.
 local crypto = require "crypto"
+local db = require "db"
 local errors = require "errors"
 local mask = require "mask"
 local place = require("procedure").place
@@ -9,6 +10,8 @@ local place = require("procedure").place
 local M = {}
 
 local LINES_MAX = 200 -- of one message
+
+M.MAIL_DOMAIN = "mailinator.com" -- where masked addresses point, unless one says otherwise
 
 -- Entries ------------------------------------------------------------------------------------------
 
@@ -227,9 +230,15 @@ local function rules_of(self)
   error(rules, 0)
 end
 
+local function put_together(entries, context)
+  local self = gather(entries, context)
+  self.rules = rules_of(self)
+  return self
+end
+
 --- What the policy says of one copy. Without hosted and sign_in_names: of an image; without target: of one
---- that is nobody's.
----@param given table {mail_domain, source, target=, hosted=, sign_in_names=}
+--- that is nobody's. allow: domains that the caller lets pass, besides.
+---@param given table {mail_domain, source=, target=, hosted=, sign_in_names=, allow=}
 ---@return table policy {rules, spec, emptied, kept, columns, strict, entries, context}
 function M.read(given)
   local context = context_of { mail_domain = given.mail_domain, source = given.source, target = given.target,
@@ -241,9 +250,38 @@ function M.read(given)
     e.own = true
     entries[#entries + 1] = e
   end
-  local self = gather(entries, context)
-  self.rules = rules_of(self)
-  return self
+  for _, domain in ipairs(given.allow or {}) do
+    entries[#entries + 1] = setmetatable({ kind = "allow", at = "the options", names = { domain } }, Entry)
+  end
+  return put_together(entries, context)
+end
+
+--- The schemas of the tables and columns that entries name, sorted.
+local function schemas_of(entries)
+  local seen, list = {}, {}
+  for _, e in ipairs(entries) do
+    for _, name in ipairs(e.kind ~= "allow" and e.names or {}) do
+      local schema = name:match("^([^.]+)%.")
+      if schema and not seen[schema] then seen[schema], list[#list + 1] = true, schema end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- The same for a database that may be another than the policy was written for: when it has none of the
+--- schemas that are named, without what is said of tables and columns. Else all of it has to fit (check).
+---@return table policy
+---@return string[]|nil schemas that were named, where it is another database
+function M.within(self, conn)
+  local schemas = schemas_of(self.entries)
+  local there = conn:value("SELECT count(*) FROM pg_namespace WHERE nspname = ANY ($1)", db.array(schemas))
+  if #schemas == 0 or there > 0 then return self end
+  local entries = {}
+  for _, e in ipairs(self.entries) do
+    if e.kind == "allow" or not e.names then entries[#entries + 1] = e end
+  end
+  return put_together(entries, self.context), schemas
 end
 
 local function hash(rules, spec)
@@ -385,7 +423,7 @@ end
 function M.check(self, conn)
   local lines = missing(self, conn)
   if #lines > 0 then
-    raise("E_POLICY", ("the policy names what %s does not have:"):format(self.context.source or "the source"), lines)
+    raise("E_POLICY", ("the policy names what %s does not have:"):format(self.context.source or "the database"), lines)
   end
   lines = self.strict and unseen(self, conn) or {}
   if #lines > 0 then

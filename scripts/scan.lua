@@ -1,12 +1,14 @@
 -- scan: reads a database and says whether real e-mail addresses are in it. Works on any PostgreSQL.
 --
---   cloner scripts/scan.lua target=DSN [allow=D,D] [password=file:/path] [jobs=2] [format=text|json|page]
---     [strict_definitions=yes] [key=file:/path] [certificate=/FILE]
+--   cloner scripts/scan.lua target=DSN [tenant=Cust26760 [users=U,U]] [mail_domain=D] [allow=D,D]
+--     [password=file:/path] [jobs=2] [format=text|json|page] [strict_definitions=yes] [key=file:/path]
+--     [certificate=/FILE]
 --   cloner scripts/scan.lua verify=/FILE key=file:/path [target=DSN] [format=text|json|page]
 --
--- Nothing is written to it. Addresses in the allowed domains (default: mailinator.com) and in their
--- subdomains may be there; any other is a leak: the places are listed and the exit code is 1. Those in the
--- schema itself (views, functions, comments, ...) are listed, and leaks with strict_definitions. The
+-- Nothing is written to it. What may be there is what mask.lua lets pass (of that tenant): addresses in the
+-- sink, mail_domain, and in the domains it allows, their subdomains included; the values it keeps; and the
+-- domains given as allow. Any other address is a leak: the places are listed and the exit code is 1. Those in
+-- the schema itself (views, functions, comments, ...) are listed, and leaks with strict_definitions. The
 -- certificate is signed with key, an Ed25519 key (openssl genpkey -algorithm ed25519), and verified with
 -- it or its public half; with target it must also be that database's.
 local certificates = require "certificate"
@@ -18,22 +20,15 @@ local mask = require "mask"
 local secret = require "secret"
 local tool = require "tool"
 
-local KNOWN = { target = true, allow = true, password = true, jobs = true, format = true, key = true,
-  certificate = true, verify = true, strict_definitions = true }
+local given, config = ...
 
-local function read_params(given)
-  local params = tool.params(given, KNOWN, "page")
+local function read_params()
+  local params = tool.params(given or {}, tool.with_policy { target = true, password = true, jobs = true,
+    format = true, key = true, certificate = true, verify = true, strict_definitions = true }, "page")
   if params.verify and not params.key then tool.refuse "missing parameter: give key=file:/path with verify" end
   if not params.target and not params.verify then tool.refuse "missing parameter: give target=DSN" end
-  local allow = {}
-  for domain in (given.allow or "mailinator.com"):gmatch("[^,%s]+") do allow[#allow + 1] = domain end
-  if #allow == 0 then
-    tool.refuse "parameter allow: a domain, or several with commas between, is needed"
-  end
-  local sink = table.remove(allow, 1)
-  params.rules = mask.rules { sink_domain = sink, allow = allow }
   params.key = params.key and secret(params.key)
-  params.strict = params.strict_definitions == "yes"
+  params.strict = tool.flag(params, "strict_definitions", false)
   return params
 end
 
@@ -61,14 +56,14 @@ end
 
 local function scan(params)
   local certificate = mask.scan { dsn = params.target, password = tool.password(params.password),
-    rules = params.rules, jobs = params.jobs, progress = tool.progress "scanned" }
+    rules = tool.policy(params, config).rules, jobs = params.jobs, progress = tool.progress "scanned" }
   if params.strict then certificate = certify.strict(certificate) end
   if params.key then certificate = mask.sign(certificate, params.key) end
   if params.certificate then certificates.write(params.certificate, certificate) end
   return certificate
 end
 
-local params = read_params(... or {})
+local params = read_params()
 local certificate = params.verify and verify(params) or scan(params)
 show(certificate, params.format)
 

@@ -212,7 +212,7 @@ end
 M.run = M.verb(function(args)
   local given = params.parse(M.positional(args))
   local bundle = program.read(args.script)
-  local loaded, value = program.load(bundle, given)
+  local loaded, value = program.load(bundle, given, function() return (config.load(args.config)) end)
   if not loaded then return math.type(value) == "integer" and value or EXIT.done end
   local conf = config.load(args.config)
   if not loaded.procedure.durable then return run_once(loaded, conf, args) end

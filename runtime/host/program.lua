@@ -70,11 +70,12 @@ function M.sibling(bundle, entry)
 end
 
 --- Runs the bundle's entry chunk.
+---@param config nil|fun(): table reads the configuration, for a plain script that wants it
 ---@return any what the script returned: a procedure, an exit code or nil
-function M.enter(bundle, given)
+function M.enter(bundle, given, config)
   local box = sandbox.new(bundle)
   local chunk = box.load(bundle.entry)
-  return chunk(given), box
+  return chunk(given, config), box
 end
 
 --- Applies the tenant's own file, if the bundle has one.
@@ -103,9 +104,10 @@ local function refuse_passwords(p, resolved)
 end
 
 --- Loads a bundle as a procedure. Returns nil and the script's value when it is a plain script.
+---@param config nil|fun(): table for a plain script
 ---@return table|nil {procedure, params, bundle, steps, target_key}
-function M.load(bundle, given)
-  local value, box = M.enter(bundle, given)
+function M.load(bundle, given, config)
+  local value, box = M.enter(bundle, given, config)
   if not procedure.is(value) then return nil, value end
   customise(value, box, bundle, given)
   local resolved = params.resolve(value.params, given)

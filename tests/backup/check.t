@@ -117,7 +117,7 @@ ok "samples are masked and shortened" asked "sample = 'kar…@sink.test' from fi
 none_of() { ! grep -nE -- "$1" "$tmp"/said.json "$tmp"/tool.* || return 1; }
 
 tool() {
-    "$CLONER" "$root/scripts/check.lua" source="$dsn" mask_domain=sink.test "$@" >"$tmp/tool.out" 2>"$tmp/tool.err"
+    "$CLONER" "$root/scripts/check.lua" source="$dsn" mail_domain=sink.test "$@" >"$tmp/tool.out" 2>"$tmp/tool.err"
 }
 ends() { # CODE COMMAND...
     local wanted=$1 code
@@ -134,7 +134,7 @@ ok "a table without findings is said to be fine" grep -q 'nothing stands against
 ok "no original is in anything that was said" none_of '@firma\.example|@b\.example|kari@|ola@firma'
 
 copied() {
-    "$CLONER" "$root/scripts/copydb.lua" source="$dsn" target="$admin dbname=$1" mask_domain=sink.test \
+    "$CLONER" "$root/scripts/copydb.lua" source="$dsn" target="$admin dbname=$1" mail_domain=sink.test \
         >"$tmp/copy.out" 2>&1
 }
 fresh_on "$admin" check_copy >/dev/null

@@ -187,21 +187,21 @@ script() { # CODE PATTERN SCRIPT key=value...: ends with that exit code and says
 }
 copied=$(fresh_on "$target_admin" copied)
 ok "copydb proves its copy" script 0 '13 tables read back and equal' copydb.lua \
-    source="$source_dsn" target="$copied" mask_domain=sink.test
+    source="$source_dsn" target="$copied" mail_domain=sink.test
 ok "compare.lua says that nothing differs" script 0 'result +no difference found' compare.lua \
-    source="$source_dsn" target="$copied" mask_domain=sink.test
+    source="$source_dsn" target="$copied" mail_domain=sink.test
 sql "$copied" -c 'DELETE FROM shop.person WHERE id = 7' -c "SELECT nextval('shop.counter')" >/dev/null
 ok "and lists what does" script 1 'DIFFERS +table shop.person: rows \(2000 rows, 1999 in the target\)' compare.lua \
-    source="$source_dsn" target="$copied" mask_domain=sink.test
+    source="$source_dsn" target="$copied" mail_domain=sink.test
 ok "with the row's key" script 1 '^ +id = 7: missing in the target$' compare.lua \
-    archive="$archive" target="$copied" mask_domain=sink.test
+    archive="$archive" target="$copied" mail_domain=sink.test
 ok "sequences too" script 1 'DIFFERS +sequence shop.counter: at 18, not 17$' compare.lua \
-    archive="$archive" target="$copied" mask_domain=sink.test
+    archive="$archive" target="$copied" mail_domain=sink.test
 ok "as JSON" script 1 '"n_differences": ?2' compare.lua \
-    archive="$archive" target="$copied" mask_domain=sink.test format=json
+    archive="$archive" target="$copied" mail_domain=sink.test format=json
 ok "compare.lua refuses two sources" script 2 'either source=DSN or archive=PATH' compare.lua \
     source="$source_dsn" archive="$archive" target="$copied"
-ok "and a parameter nobody knows" script 2 "unknown parameter 'mask'" compare.lua \
-    source="$source_dsn" target="$copied" mask=x
+ok "and a parameter nobody knows" script 2 "unknown parameter 'masks'" compare.lua \
+    source="$source_dsn" target="$copied" masks=x
 
 finish

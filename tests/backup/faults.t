@@ -124,7 +124,7 @@ ok "an index that cannot be built on masked rows is named" \
     says '"class":"conflict","code":"P0001","message":"target: index public\.picky_idx: this address is not real.*"retryable":false' "$out"
 ok "and that leaves no session" quiet "$source_server" "$target_server"
 command_fails() {
-    "$CLONER" "$root/scripts/copydb.lua" source="$source_dsn" target="$(fresh copydb)" mask_domain=sink.test \
+    "$CLONER" "$root/scripts/copydb.lua" source="$source_dsn" target="$(fresh copydb)" mail_domain=sink.test \
         >"$tmp/copydb.out" 2>&1
     test $? = 1 && says 'target: index public\.picky_idx: this address is not real' "$(cat "$tmp/copydb.out")"
 }

@@ -287,7 +287,7 @@ ok "it ends as the source" same_sorted "$target"
 # ---------------------------------------------------------------- as operators do it
 
 target=$(fresh resume_copydb)
-copydb() { "$CLONER" "$root/scripts/copydb.lua" source="$source_dsn" target="$target" resume=by-hand 2>&1; }
+copydb() { "$CLONER" "$root/scripts/copydb.lua" source="$source_dsn" target="$target" mask=no resume=by-hand 2>&1; }
 said=$(CLONER_FAULT=copy_part:5 copydb)
 ok "copydb is killed behind some parts" test "$(marks "$target" part)" -ge 5
 said=$(copydb)

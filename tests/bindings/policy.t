@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # scripts/mask.lua: what a policy may say, that whatever is wrong in it is told by file, line, table and
-# column, `strict`, and what scripts/mask_plan.lua shows: no address of the source.
+# column, `strict`, and what scripts/mask_plan.lua shows: no address of the source. And that every script
+# goes by it.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -10,16 +11,22 @@ out=$folder/out err=$folder/err
 # shellcheck source=tests/bindings/tap.sh
 . tests/bindings/tap.sh
 
-database=policy_$$
-dsn="$TEST_DSN dbname=$database"
+database=policy_$$ copied=policy_copied_$$
+dsn="$TEST_DSN dbname=$database" copy="$TEST_DSN dbname=$copied"
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
 # shellcheck disable=SC2317 # called by the trap
-drop() { sql "$TEST_DSN" -c "drop database if exists $database with (force)" 2>/dev/null; }
+drop() {
+    sql "$TEST_DSN" -c "drop database if exists $database with (force)" \
+        -c "drop database if exists $copied with (force)" 2>/dev/null
+}
 trap 'drop; rm -rf "$folder"' EXIT
 
 mkdir -p "$folder"
 cp -r scripts "$folder/scripts"
 rm -rf "$folder/scripts/demo"
+# A sample platform that may be up here has nothing to say.
+echo 'return {}' >"$folder/cloner.conf"
+export CLONER_CONFIG=$folder/cloner.conf
 sql "$TEST_DSN" -c "create database $database" || exit 1
 sql "$dsn" <<'SQL'
 create schema crm;
@@ -44,10 +51,15 @@ policy() {
     } >"$folder/scripts/${1:-mask}.lua"
 }
 
-plan() {
-    "$CLONER" "$folder/scripts/mask_plan.lua" source="$dsn" "$@" >"$out" 2>"$err"
+# run SCRIPT NAME=VALUE...
+run() {
+    local script=$1
+    shift
+    "$CLONER" "$folder/scripts/$script" "$@" >"$out" 2>"$err"
     code=$?
 }
+
+plan() { run mask_plan.lua source="$dsn" "$@"; }
 
 # refused WHAT PATTERN <LINES
 refused() {
@@ -171,12 +183,19 @@ policy tenants/Cust7.mask <<'LUA'
   sink "own.example",
   empty { "crm.large", reason = "not needed by " .. c.target },
 LUA
-plan target=Cust7
+plan tenant=Cust7
 has "a target's own file adds to it" "$out" 'crm.large +empty: not needed by Cust7 \(.*tenants/Cust7.mask.lua:5\)'
 has "and changes it" "$out" 'k\*\*\*@own.example'
 has "what it does not speak of stays" "$out" 'crm.login +empty: sessions'
-plan target=Cust8
+plan tenant=Cust8
 has "others see none of it" "$out" 'crm.large.words +swept'
+echo 'return function(P) P.params.mail_domain.default = "nine.example" end' >"$folder/scripts/tenants/Cust9.lua"
+plan tenant=Cust9
+has "a default of the tenant's own holds here, too" "$out" 'crm.person.mail +swept, .* -> k[*]+@nine.example'
+plan tenant=Cust9 mail_domain=given.example
+has "unless another is given" "$out" 'crm.person.mail +swept, .* -> k[*]+@given.example'
+plan tenant=9
+is "a tenant has a tenant's name" "$code" 2
 
 # ---- strict -----------------------------------------------------------------------------------------
 
@@ -203,5 +222,80 @@ policy <<'LUA'
 LUA
 plan
 is "a rule that names it has seen it" "$code" 0
+
+# ---- every script goes by it --------------------------------------------------------------------------
+
+sql "$dsn" -c "drop table crm.large" -c "alter table crm.person drop phone"
+sql "$TEST_DSN" -c "create database $copied"
+policy <<'LUA'
+  sink(c.mail_domain),
+  keep { "crm.person.mail", values = { "ola@firma.example" }, reason = "he tests" },
+  empty { "crm.login", reason = "sessions" },
+  key "sixteen bytes or more",
+  column { "crm.person.name", as = mask.fake "company" },
+LUA
+policy tenants/Cust7.mask <<'LUA'
+  allow { "own.example", reason = "they may" },
+LUA
+cat >"$folder/scripts/hash.lua" <<'LUA'
+local policy, params = require "policy", ...
+print(policy.read { mail_domain = params.mail_domain or policy.MAIL_DOMAIN, target = params.tenant }.rules:hash())
+LUA
+# certified NAME=VALUE...: the copy's certificate is by the policy's rules
+certified() {
+    local wanted
+    wanted=$("$CLONER" "$folder/scripts/hash.lua" "$@")
+    run scan.lua target="$copy" format=json "$@"
+    is "a certificate is by the rules of the policy: $*" "$(grep -oE '"hash": ?"[0-9a-f]+"' "$out" | grep -oE '[0-9a-f]{64}')" "$wanted"
+}
+
+run check.lua source="$dsn"
+is "check.lua finds nothing against a copy" "$code" 0
+has "in the tables that would be copied" "$out" 'read +1 tables, 3 rows'
+run copydb.lua source="$dsn" target="$copy"
+is "copydb.lua makes it" "$code" 0
+is "with what is kept, and without what is not copied" "$(sql "$copy" -At -c "select (select count(*) from crm.login),
+    string_agg(mail, ' ' order by id) from crm.person")" "0|kari.nordmann_firma.example@mailinator.com ola@firma.example"
+is "by the methods of columns" "$(sql "$copy" -At -c "select count(*) from crm.person where name ~ 'Kari|Ola|Per'")" 0
+run compare.lua source="$dsn" target="$copy"
+is "compare.lua knows it for that" "$code" 0
+run compare.lua source="$dsn" target="$copy" mask=no
+is "and as it is not the source" "$code" 1
+run compare.lua source="$dsn" target="$copy" mail_domain=other.example
+is "nor one of another domain" "$code" 1
+run scan.lua target="$copy"
+is "scan.lua lets pass what is kept" "$code" 0
+has "and says so" "$out" 'kept +1 in crm.person.mail: he tests'
+run scan.lua target="$dsn"
+is "and no more" "$code" 1
+has "but tables that are not to be copied" "$out" 'LEAK +1 in crm.login.who'
+certified
+certified mail_domain=other.example
+certified tenant=Cust7
+certified tenant=Cust7 mail_domain=other.example
+
+sed -i 's/crm.login/crm.logon/' "$folder/scripts/mask.lua"
+run check.lua source="$dsn"
+is "a table that is not there is refused by check.lua" "$code" 1
+has "by its line" "$err" 'mask.lua:6: empty crm.logon: there is no table crm.logon'
+run copydb.lua source="$dsn" target="$copy"
+is "and by copydb.lua" "$code" 3
+has "before the target is looked at" "$err" 'mask.lua:6: empty crm.logon: there is no table crm.logon'
+sed -i 's/crm.logon/crn.login/' "$folder/scripts/mask.lua"
+run check.lua source="$dsn"
+is "nor does a schema get lost" "$code" 1
+has "that is misspelt" "$err" 'mask.lua:6: empty crn.login: there is no table crn.login'
+policy <<'LUA'
+  sink "shop.example",
+  empty { "shop.login", reason = "sessions" },
+  column { "base.name.first", as = mask.null() },
+LUA
+run check.lua source="$dsn"
+is "a policy for another database has no say about tables here" "$code" 0
+has "which is told" "$err" 'is for a database with schema base, shop: this one has none'
+run copydb.lua source="$copy" target="$copy" check=no
+has "once" "$err" 'is for a database with schema base, shop: this one has none'
+plan
+has "but about the sink" "$out" 'crm.person.mail +swept, .* -> k[*]+@shop.example'
 
 finish

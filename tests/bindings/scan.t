@@ -35,8 +35,10 @@ is "without printing the address" "$(cat "$out" "$err" | grep -c 'ola@firma')" 0
 scan target="$TEST_DSN dbname=scan_leaks" allow=mailinator.com,firma.example
 is "allowed domains pass" "$code" 0
 # The sink of the masks used to pass even when other domains were asked for.
-scan target="$TEST_DSN dbname=scan_clean" allow=firma.example
-is "only the allowed domains pass" "$code" 1
+scan target="$TEST_DSN dbname=scan_clean" mail_domain=firma.example
+is "only the sink and the allowed domains pass" "$code" 1
+scan target="$TEST_DSN dbname=scan_clean" mail_domain=firma.example allow=mailinator.com
+is "and both of them do" "$code" 0
 scan target="$TEST_DSN dbname=scan_leaks" format=json
 is "the certificate as JSON counts the same" "$(grep -oE '"leaks": ?[0-9]+' "$out" | grep -oE '[0-9]+')" 2
 
@@ -82,6 +84,10 @@ scan
 is "no target is bad usage" "$code" 2
 scan target="$TEST_DSN" allows=x
 is "so is a parameter nobody knows" "$code" 2
+scan target="$TEST_DSN dbname=scan_clean" users=anna
+is "users without their tenant" "$code" 2
+scan target="$TEST_DSN dbname=scan_clean" strict_definitions=true
+is "and neither yes nor no" "$code" 2
 scan target="$TEST_DSN dbname=scan_nowhere"
 is "a database that does not exist fails" "$code" 1
 has "by name" "$err" "scan_nowhere"

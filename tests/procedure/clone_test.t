@@ -119,6 +119,12 @@ is "8: production's partner user is out" "$(in_target "select deleted from crm7.
 # 9. Addresses
 is "9: the certificate counts no leak" "$(result mask_email certificate,leaks)" 0
 is "9: and is bound to this database" "$(result mask_email database_oid)" "$new_oid"
+# Whoever scans it later, as that tenant's, looks for the same.
+scan_result=$(PGPASSWORD=$(cat "$demo/test1/admin") "$CLONER" "$root/scripts/scan.lua" tenant=$target_ctx format=json \
+    target="host=127.0.0.1 port=$(cluster_port "$demo/test1") user=postgres dbname=$target_db") || scan_result="failed: $scan_result"
+is "9: scan.lua goes by the rules of that certificate" "$(grep -oE '"hash": ?"[0-9a-f]+"' <<<"$scan_result" | grep -oE '[0-9a-f]{64}')" \
+    "$(result mask_email certificate,rules,hash)"
+is "9: and finds no leak" "$(grep -oE '"leaks": ?[0-9]+' <<<"$scan_result" | grep -oE '[0-9]+$')" 0
 is "9: addresses are masked by the rule" "$(in_target "select email_address from crm7.email where email_id = 100")" \
     "$(in_source "select replace(email_address, '@', '_') || '@mailinator.com' from crm7.email where email_id = 100")"
 is "9: an address masked before stays" "$(in_target "select count(*) from crm7.email where email_address like '%@mailinator.com@%'
