@@ -1,9 +1,8 @@
 /*
- * One fast pass over bytes: where might the spelling of an at-sign begin?
+ * One fast pass over bytes: where might the spelling of an at-sign begin, where base64?
  *
- * Blocks are compared as a whole, with AVX2 where the processor has it, else 16
- * bytes at a time, which GCC and clang turn into SSE2 or NEON. Which one is
- * asked at run time; both give the same.
+ * Blocks are compared as a whole: 64 bytes with AVX2 where the processor has it, else 16 at a time,
+ * which GCC and clang turn into SSE2 or NEON. Which one is asked at run time; both give the same.
  */
 #include "private.h"
 
@@ -130,78 +129,6 @@ static inline size_t skip_portable(const char *s, size_t n, size_t pos, bool esc
     return pos;
 }
 
-#ifdef __x86_64__
-enum { WIDE = 32 };
-
-__attribute__((target("avx2"))) static inline __m256i hits_avx2(const char *p, bool escapes)
-{
-    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 1));
-    __m256i four_six =
-        _mm256_cmpeq_epi8(_mm256_and_si256(a, _mm256_set1_epi8((char)0xFD)), _mm256_set1_epi8('4'));
-    __m256i zero_four =
-        _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xFB)), _mm256_set1_epi8('0'));
-    __m256i entity =
-        _mm256_and_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('&')),
-                                         _mm256_cmpeq_epi8(a, _mm256_set1_epi8(';'))),
-                         _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xBF)),
-                                           _mm256_set1_epi8('#')));
-    __m256i slash = _mm256_cmpeq_epi8(a, _mm256_set1_epi8('\\'));
-    __m256i equals = _mm256_cmpeq_epi8(a, _mm256_set1_epi8('='));
-    __m256i mark = _mm256_or_si256(_mm256_or_si256(slash, equals),
-                                   _mm256_cmpeq_epi8(a, _mm256_set1_epi8('%')));
-    __m256i wide =
-        _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xCF)), _mm256_set1_epi8('E'));
-    __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(a, _mm256_set1_epi8('@')),
-                                  _mm256_cmpeq_epi8(a, _mm256_set1_epi8((char)0xEF)));
-    hit = _mm256_or_si256(hit, _mm256_or_si256(entity, _mm256_and_si256(four_six, zero_four)));
-    hit = _mm256_or_si256(hit, _mm256_and_si256(mark, wide));
-    if (escapes) {
-        __m256i control = _mm256_cmpeq_epi8(_mm256_and_si256(b, _mm256_set1_epi8((char)0xF8)),
-                                            _mm256_set1_epi8('\b'));
-        hit = _mm256_or_si256(hit, _mm256_or_si256(slash, _mm256_and_si256(equals, control)));
-    }
-    return hit;
-}
-
-/* The same; of the last 32 bytes. */
-__attribute__((target("avx2"))) static size_t skip_avx2(const char *s, size_t n, size_t pos,
-                                                        bool escapes)
-{
-    while (n - pos > 2 * WIDE) {
-        __m256i low = hits_avx2(s + pos, escapes);
-        __m256i high = hits_avx2(s + pos + WIDE, escapes);
-        if (!_mm256_testz_si256(_mm256_or_si256(low, high), _mm256_set1_epi8(-1))) {
-            uint64_t both = (uint32_t)_mm256_movemask_epi8(low) |
-                            (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << WIDE;
-            return pos + (size_t)__builtin_ctzll(both);
-        }
-        pos += 2 * WIDE;
-    }
-    while (n - pos > WIDE) {
-        uint32_t hit = (uint32_t)_mm256_movemask_epi8(hits_avx2(s + pos, escapes));
-        if (hit) {
-            return pos + (size_t)__builtin_ctz(hit);
-        }
-        pos += WIDE;
-    }
-    return pos;
-}
-#endif
-
-static inline size_t skip(const char *s, size_t n, size_t pos, bool escapes)
-{
-#ifdef __x86_64__
-    if (n - pos > WIDE && __builtin_cpu_supports("avx2")) {
-        pos = skip_avx2(s, n, pos, escapes);
-        if (n - pos > WIDE) {
-            return pos;
-        }
-    }
-#endif
-    return skip_portable(s, n, pos, escapes);
-}
-
 /* The same, to the end: what is left are at most 16 bytes. */
 static inline size_t skip_tail(const char *s, size_t n, size_t pos, bool escapes)
 {
@@ -217,10 +144,10 @@ static inline size_t skip_tail(const char *s, size_t n, size_t pos, bool escapes
     return hit[0] | hit[1] ? block + first_of(hit) : n - 1;
 }
 
-static inline size_t search(const char *s, size_t n, size_t pos, bool escapes)
+static size_t find_hit_portable(const char *s, size_t n, size_t pos, bool escapes)
 {
     for (; pos < n; pos++) {
-        pos = skip(s, n, pos, escapes);
+        pos = skip_portable(s, n, pos, escapes);
         if (n - pos <= LANES) {
             pos = skip_tail(s, n, pos, escapes);
         }
@@ -233,117 +160,6 @@ static inline size_t search(const char *s, size_t n, size_t pos, bool escapes)
     }
     return n;
 }
-
-size_t cl_mask_find_hit(const char *s, size_t n, size_t pos)
-{
-    return search(s, n, pos, false);
-}
-
-#ifdef __x86_64__
-/* Classes of 32 bytes: a table says for the low half of a byte in which it is
- * right, another one which the high half makes. Bits 0-4: cl_mask_is_dense (2x,
- * 3x, 4x and 6x, 5x, 7x); bits 5-7: a hit may begin there (4 6 ; =, & %, @). */
-enum { DENSE_BITS = 0x1F };
-
-__attribute__((target("avx2"))) static inline __m256i classes_avx2(const char *p)
-{
-    const __m256i low = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8((char)154, 30, 30, 30, 62, 94, 126, 30, 30, 30, 28, 37, 12, 39, 4, 13));
-    const __m256i high = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 0, 65, 34, (char)132, 8, 4, 16, 0, 0, 0, 0, 0, 0, 0, 0));
-    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i above = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
-    return _mm256_and_si256(_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, above));
-}
-
-__attribute__((target("avx2"))) static inline uint32_t dense_bits(__m256i classes)
-{
-    __m256i dense = _mm256_and_si256(classes, _mm256_set1_epi8(DENSE_BITS));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(dense, _mm256_setzero_si256()));
-}
-
-__attribute__((target("avx2"))) static inline uint32_t dense_avx2(const char *p)
-{
-    return dense_bits(classes_avx2(p));
-}
-
-/* Where 16 bits in a row begin; 64 for nowhere. */
-static inline size_t run_of_bits(uint64_t bits)
-{
-    bits &= bits >> 1; /* now 2 in a row, then 4, 8, 16 */
-    bits &= bits >> 2;
-    bits &= bits >> 4;
-    bits &= bits >> 8;
-    return bits ? (size_t)__builtin_ctzll(bits) : 64;
-}
-
-/* cl_mask_find_run for 32 bytes and more. */
-__attribute__((target("avx2"))) static size_t find_run_avx2(const char *s, size_t n, size_t pos)
-{
-    for (; n - pos >= 2 * WIDE; pos += 2 * WIDE - (RUN_BYTES - 1)) {
-        uint64_t dense = dense_avx2(s + pos) | (uint64_t)dense_avx2(s + pos + WIDE) << WIDE;
-        size_t run = run_of_bits(dense);
-        if (run < 2 * WIDE) {
-            return pos + run;
-        }
-    }
-    size_t last = n < 2 * WIDE ? 0 : n - 2 * WIDE, shift = n - last - WIDE;
-    uint64_t dense = dense_avx2(s + last) | (uint64_t)dense_avx2(s + n - WIDE) << shift;
-    size_t run = pos - last < 64 ? run_of_bits(dense >> (pos - last)) : 64;
-    return run < 64 ? pos + run : n;
-}
-
-/* The first hit in the 64 bytes at s[from]; 64 for none. */
-__attribute__((target("avx2"))) static size_t hit_of_block(const char *s, size_t n, size_t from)
-{
-    const char *p = s + from;
-    uint64_t bits = (uint32_t)_mm256_movemask_epi8(hits_avx2(p, true)) |
-                    (uint64_t)(uint32_t)_mm256_movemask_epi8(hits_avx2(p + WIDE, true)) << WIDE;
-    for (; bits; bits &= bits - 1) {
-        size_t at = (size_t)__builtin_ctzll(bits);
-        if (is_hit(s, n, from + at, true)) {
-            return at;
-        }
-    }
-    return 2 * WIDE;
-}
-
-/* cl_mask_search, both things at once. False when there is neither up to the
- * last 64 bytes: *pos is where to go on. */
-__attribute__((target("avx2"))) static bool search_avx2(const char *s, size_t n, size_t *pos)
-{
-    const __m256i slash = _mm256_set1_epi8('\\'), wide = _mm256_set1_epi8((char)0xEF);
-    enum { BEFORE = RUN_BYTES - 1 };
-    uint64_t before = 0; /* the last 15 bytes of the block before it */
-    size_t p = *pos, first = p;
-    for (; n - p > 2 * WIDE; p += 2 * WIDE) {
-        __m256i low = classes_avx2(s + p), high = classes_avx2(s + p + WIDE);
-        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(s + p));
-        __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(s + p + WIDE));
-        __m256i others = _mm256_or_si256(
-            _mm256_or_si256(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(a, wide)),
-            _mm256_or_si256(_mm256_cmpeq_epi8(b, slash), _mm256_cmpeq_epi8(b, wide)));
-        __m256i any = _mm256_or_si256(
-            others, _mm256_and_si256(_mm256_or_si256(low, high), _mm256_set1_epi8(~DENSE_BITS)));
-        uint64_t dense = dense_bits(low) | (uint64_t)dense_bits(high) << WIDE;
-        size_t hit = _mm256_testz_si256(any, any) ? 2 * WIDE : hit_of_block(s, n, p);
-        uint64_t until = hit < 2 * WIDE ? dense & (((uint64_t)1 << hit) - 1) : dense;
-        size_t run = run_of_bits(before | until << BEFORE);
-        if (run < 64) {
-            *pos = p + run - BEFORE;
-            return true;
-        }
-        run = run_of_bits(until);
-        if (run < 64 || hit < 2 * WIDE) {
-            *pos = p + (run < 64 ? run : hit);
-            return true;
-        }
-        before = dense >> (2 * WIDE - BEFORE);
-    }
-    *pos = p - first < BEFORE ? first : p - BEFORE;
-    return false;
-}
-#endif
 
 static size_t find_run_portable(const char *s, size_t n, size_t pos)
 {
@@ -360,10 +176,246 @@ static size_t find_run_portable(const char *s, size_t n, size_t pos)
     return n;
 }
 
+static size_t search_portable(const char *s, size_t n, size_t pos)
+{
+    for (;;) {
+        size_t end = n - pos > WINDOW_BYTES ? pos + WINDOW_BYTES : n;
+        size_t hit = find_hit_portable(s, end, pos, true);
+        size_t run = find_run_portable(s, hit, pos);
+        if (run < hit || hit < end || end == n) {
+            return run < hit ? run : hit < end ? hit : n;
+        }
+        pos = end - (RUN_BYTES - 1);
+    }
+}
+
+#ifdef __x86_64__
+/*
+ * With AVX2 every byte of a block becomes a bit, and all of them are asked at once for what is rare
+ * in text, numbers included. It says yes a little too often; then bytes are looked at one by one.
+ *
+ * A shuffle looks up the low half of each of 32 bytes in a table, and makes 0 of those from 0x80
+ * on.
+ */
+#define AVX2 __attribute__((target("avx2")))
+#define INLINE_AVX2 __attribute__((target("avx2"), always_inline)) static inline
+
+enum {
+    WIDE = 32,
+    BLOCK = 2 * WIDE,
+    BEFORE = 2,            /* bytes before a block that are looked at with it */
+    AHEAD = 32 * BLOCK,    /* bytes that memory is asked for ahead of time */
+    LEAST = WIDE + BEFORE, /* bytes of a value; fewer are looked at the other way */
+};
+
+/* What is looked for. */
+enum { HITS = 1, ESCAPES = 2, RUNS = 4 };
+
+/* 64 bytes, or what is left of a value, in two halves that may overlap. */
+struct block {
+    const char *low;  /* 32 bytes ... */
+    const char *high; /* ... and 32 more, which end where the block does */
+    unsigned apart;   /* how far the halves are from each other */
+    unsigned done;    /* bytes at the beginning that belong to the block before */
+};
+
+INLINE_AVX2 uint64_t bits_of(const struct block *b, __m256i low, __m256i high)
+{
+    uint64_t bits = (uint32_t)_mm256_movemask_epi8(low) |
+                    (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << b->apart;
+    return bits >> b->done;
+}
+
+INLINE_AVX2 __m256i load(const char *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+#define TABLE(...) _mm256_broadcastsi128_si256(_mm_setr_epi8(__VA_ARGS__))
+
+enum { NO = -128 }; /* in a table: equals nothing */
+
+/* Bytes that every hit but a number has: @ & ; % = \ and 0xEF. With 0x11 added, 0xEF is 0 and no
+ * two have the same low half: each must be what the table has for its own. */
+INLINE_AVX2 __m256i marks(__m256i bytes)
+{
+    enum { UP = 0x11 };
+    const __m256i set = TABLE(0xEF + UP - 256, '@' + UP, NO, NO, NO, NO, '%' + UP, '&' + UP, NO, NO,
+                              NO, NO, ';' + UP, '\\' + UP, '=' + UP, NO);
+    __m256i up = _mm256_add_epi8(bytes, _mm256_set1_epi8(UP));
+    return _mm256_cmpeq_epi8(_mm256_shuffle_epi8(set, up), up);
+}
+
+/* The second digits of 40 and 64 (digit is 1 and 5; in what is rare, 4P and 6t, too), unless what
+ * stands before them is frequent there and cannot lead the number of a spelling. */
+INLINE_AVX2 __m256i numbers(const char *p, __m256i bytes)
+{
+    const __m256i first = TABLE(NO, '4', NO, NO, NO, '6', NO, NO, NO, NO, NO, NO, NO, NO, NO, NO);
+    const __m256i others =
+        TABLE(' ', '1', '2', NO, '4', NO, '6', '7', '8', '9', ':', '+', ',', '-', '.', '/');
+    __m256i digit = _mm256_subs_epu8(bytes, _mm256_set1_epi8('0' - 1));
+    __m256i lead = load(p - 2);
+    return _mm256_andnot_si256(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(others, lead), lead),
+                               _mm256_cmpeq_epi8(_mm256_shuffle_epi8(first, digit), load(p - 1)));
+}
+
+INLINE_AVX2 __m256i may_hit(const char *p)
+{
+    __m256i bytes = load(p);
+    return _mm256_or_si256(marks(bytes), numbers(p, bytes));
+}
+
+/* All that cl_mask_is_dense, and a few that are rare in text: @ ` ; [ { | ] } ^ ~ ? and 0x7F. They
+ * are above what the table has for their low half. */
+INLINE_AVX2 __m256i may_be_dense(const char *p)
+{
+    const __m256i floor =
+        TABLE(' ', '!', '"', '#', '$', '%', '&', '\'', '(', ')', ':', 0x1B, '<', 0x1D, '>', 0x1F);
+    __m256i bytes = load(p);
+    return _mm256_cmpgt_epi8(bytes, _mm256_shuffle_epi8(floor, bytes));
+}
+
+/* Where twice as many bits in a row end; *last are the bits of the block before. */
+static inline uint64_t twice(uint64_t bits, unsigned many, uint64_t *last)
+{
+    uint64_t earlier = bits << many | *last >> (BLOCK - many);
+    *last = bits;
+    return bits & earlier;
+}
+
+/* Where 16 bits in a row end. */
+static inline uint64_t run_ends(uint64_t bits, uint64_t last[4])
+{
+    bits = twice(bits, 1, &last[0]);
+    bits = twice(bits, 2, &last[1]);
+    bits = twice(bits, 4, &last[2]);
+    return twice(bits, 8, &last[3]);
+}
+
+/* Where a search is. */
+struct place {
+    const char *s;  /* the value, not owned */
+    size_t n;       /* its bytes */
+    size_t first;   /* where the search began */
+    size_t from;    /* where the block begins */
+    struct block b; /* the block */
+};
+
+/* The first hit of the block, n for none; a bit of `may` says that it may be one, or end one. */
+static size_t hit_of(const struct place *at, uint64_t may, bool escapes)
+{
+    for (; may; may &= may - 1) {
+        size_t hit = at->from + (size_t)__builtin_ctzll(may);
+        if (hit > at->first && is_hit(at->s, at->n, hit - 1, escapes)) {
+            return hit - 1;
+        }
+        if (is_hit(at->s, at->n, hit, escapes)) {
+            return hit;
+        }
+    }
+    return at->n;
+}
+
+/* The first hit of the block or the first run that ends in it; n when the bits said too much. */
+static size_t settle(const struct place *at, uint64_t may, bool escapes, bool run)
+{
+    size_t hit = may ? hit_of(at, may, escapes) : at->n;
+    if (run) {
+        size_t begin = at->from - at->first < RUN_BYTES ? at->first : at->from - RUN_BYTES;
+        size_t end = at->n - at->from > BLOCK ? at->from + BLOCK : at->n;
+        end = hit < end ? hit : end;
+        size_t found = find_run_portable(at->s, end, begin);
+        hit = found < end ? found : hit;
+    }
+    return hit;
+}
+
+/* The same; *last is what run_ends() keeps. */
+INLINE_AVX2 size_t judge(const struct place *at, unsigned what, uint64_t last[4])
+{
+    uint64_t may = 0, runs = 0;
+    if (what & HITS) {
+        may = bits_of(&at->b, may_hit(at->b.low), may_hit(at->b.high));
+    }
+    if (what & RUNS) {
+        runs = run_ends(bits_of(&at->b, may_be_dense(at->b.low), may_be_dense(at->b.high)), last);
+    }
+    if (__builtin_expect((may | runs) == 0, 1)) {
+        return at->n;
+    }
+    const struct place copy = *at; /* so that the other one stays in registers */
+    return settle(&copy, may, what & ESCAPES, runs != 0);
+}
+
+/* The first thing of what is looked for, n for none; n is LEAST at least. */
+INLINE_AVX2 size_t look(const char *s, size_t n, size_t pos, unsigned what)
+{
+    struct place at = {.s = s, .n = n, .first = pos, .from = pos};
+    size_t found = n;
+    uint64_t last[4] = {0}, dense = 0;
+    for (; at.from < BEFORE; at.from++) {
+        unsigned char c = (unsigned char)s[at.from];
+        unsigned class = cl_mask_class(c);
+        if (what & HITS && !(class & CL_IN_LOCAL) && is_hit(s, n, at.from, what & ESCAPES)) {
+            return at.from;
+        }
+        dense = dense >> 1 | (uint64_t)((class != 0) | (c == '\\')) << (BLOCK - 1);
+    }
+    run_ends(dense, last);
+    for (; n - at.from >= BLOCK; at.from += BLOCK) {
+        const char *p = s + at.from;
+        _mm_prefetch(p + AHEAD, _MM_HINT_T0);
+        at.b = (struct block){.low = p, .high = p + WIDE, .apart = WIDE};
+        found = judge(&at, what, last);
+        if (found < n) {
+            return found;
+        }
+    }
+    if (at.from < n) {
+        size_t begin = n < BLOCK + BEFORE ? BEFORE : n - BLOCK;
+        at.b = (struct block){.low = s + begin, .high = s + n - WIDE};
+        at.b.apart = (unsigned)(at.b.high - at.b.low);
+        at.b.done = (unsigned)(at.from - begin);
+        found = judge(&at, what, last);
+    }
+    return found;
+}
+
+AVX2 static size_t find_hit_avx2(const char *s, size_t n, size_t pos)
+{
+    return look(s, n, pos, HITS);
+}
+
+AVX2 static size_t find_run_avx2(const char *s, size_t n, size_t pos)
+{
+    return look(s, n, pos, RUNS);
+}
+
+AVX2 static size_t search_avx2(const char *s, size_t n, size_t pos)
+{
+    return look(s, n, pos, HITS | ESCAPES | RUNS);
+}
+
+static inline bool has_avx2(size_t n)
+{
+    return n >= LEAST && __builtin_cpu_supports("avx2");
+}
+#endif
+
+size_t cl_mask_find_hit(const char *s, size_t n, size_t pos)
+{
+#ifdef __x86_64__
+    if (has_avx2(n)) {
+        return find_hit_avx2(s, n, pos);
+    }
+#endif
+    return find_hit_portable(s, n, pos, false);
+}
+
 size_t cl_mask_find_run(const char *s, size_t n, size_t pos)
 {
 #ifdef __x86_64__
-    if (n >= WIDE && n - pos >= RUN_BYTES && __builtin_cpu_supports("avx2")) {
+    if (has_avx2(n)) {
         return find_run_avx2(s, n, pos);
     }
 #endif
@@ -373,19 +425,11 @@ size_t cl_mask_find_run(const char *s, size_t n, size_t pos)
 size_t cl_mask_search(const char *s, size_t n, size_t pos)
 {
 #ifdef __x86_64__
-    if (n - pos > 2 * WIDE && __builtin_cpu_supports("avx2") && search_avx2(s, n, &pos)) {
-        return pos;
+    if (has_avx2(n)) {
+        return search_avx2(s, n, pos);
     }
 #endif
-    for (;;) {
-        size_t end = n - pos > WINDOW_BYTES ? pos + WINDOW_BYTES : n;
-        size_t hit = search(s, end, pos, true);
-        size_t run = cl_mask_find_run(s, hit, pos);
-        if (run < hit || hit < end || end == n) {
-            return run < hit ? run : hit < end ? hit : n;
-        }
-        pos = end - (RUN_BYTES - 1);
-    }
+    return search_portable(s, n, pos);
 }
 
 bool cl_mask_candidate(const char *s, size_t n)

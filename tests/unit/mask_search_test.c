@@ -1,4 +1,5 @@
-/* The fast search for what an at-sign may be made of, against one that looks at byte by byte. */
+/* The fast search for what an at-sign may be made of and for base64, as this machine chooses it and
+ * as it is on machines without AVX2, against one that looks at byte by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,7 +11,31 @@
 
 #include "mask/private.h"
 
+static size_t portable_find_hit(const char *s, size_t n, size_t pos);
+static size_t portable_find_run(const char *s, size_t n, size_t pos);
+static size_t portable_search(const char *s, size_t n, size_t pos);
+static bool portable_candidate(const char *s, size_t n);
+
+#undef __x86_64__
+#define cl_mask_find_hit portable_find_hit
+#define cl_mask_find_run portable_find_run
+#define cl_mask_search portable_search
+#define cl_mask_candidate portable_candidate
+#include "mask/search.c"
+#undef cl_mask_find_hit
+#undef cl_mask_find_run
+#undef cl_mask_search
+#undef cl_mask_candidate
+
 enum { BYTES_MAX = 200, ROUNDS = 200 };
+
+static uint32_t random_state = 12345;
+
+static uint32_t next_random(uint32_t below)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (random_state >> 8) % below;
+}
 
 static bool is_run(const char *s, size_t n)
 {
@@ -33,7 +58,7 @@ static size_t slow_run(const char *s, size_t n, size_t pos)
 }
 
 /* May the number of an at-sign stand there, after the n bytes before? */
-static bool is_led(const char *before, size_t n)
+static bool slow_led(const char *before, size_t n)
 {
     static const char *const leads[] = {"%",  "=",  "x",  "X",  "0",  "#",  "{", "25",
                                         "23", "3d", "3D", "7b", "7B", "3b", "3B"};
@@ -76,13 +101,16 @@ static bool is_rare(const char *s, size_t n)
 static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
 {
     for (; pos < n; pos++) {
+        if (s[pos] == ' ') {
+            continue; /* as most bytes here are */
+        }
         /* the last two: with escapes only */
         const char *two[] = {"40", "64", "&c", ";c", "\xEF\xBC", "=\n", "=\r"};
         if (s[pos] == '@' || is_rare(s + pos, n - pos) || (escapes && s[pos] == '\\')) {
             return pos;
         }
         for (size_t i = 0; pos + 1 < n && i < sizeof two / sizeof *two - (escapes ? 0 : 2); i++) {
-            if ((i > 1 || is_led(s, pos)) && memcmp(s + pos, two[i], 2) == 0) {
+            if ((i > 1 || slow_led(s, pos)) && memcmp(s + pos, two[i], 2) == 0) {
                 return pos;
             }
         }
@@ -93,9 +121,14 @@ static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
 static void compare_at(const char *s, size_t n, size_t pos)
 {
     size_t hit = slow(s, n, pos, true), run = slow_run(s, hit, pos);
-    assert_int_equal(cl_mask_find_hit(s, n, pos), slow(s, n, pos, false));
-    assert_int_equal(cl_mask_find_run(s, n, pos), slow_run(s, n, pos));
+    size_t plain = slow(s, n, pos, false), any_run = slow_run(s, n, pos);
+    assert_int_equal(cl_mask_find_hit(s, n, pos), plain);
+    assert_int_equal(portable_find_hit(s, n, pos), plain);
+    assert_int_equal(cl_mask_find_run(s, n, pos), any_run);
+    assert_int_equal(portable_find_run(s, n, pos), any_run);
     assert_int_equal(cl_mask_search(s, n, pos), run < hit ? run : hit);
+    assert_int_equal(portable_search(s, n, pos), run < hit ? run : hit);
+    assert_int_equal(portable_candidate(s, n), cl_mask_candidate(s, n));
 }
 
 /* Memory of just that size, so that a sanitizer sees what is read beyond it. */
@@ -142,14 +175,12 @@ static void random_bytes(void **state)
 {
     static const char alphabet[] =
         "2346570@&;#c\\uFab%\xEF\xBC= \n\r zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
-    uint32_t random = 12345;
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
         char text[BYTES_MAX];
         size_t n = (size_t)round % BYTES_MAX;
         for (size_t i = 0; i < n; i++) {
-            random = random * 1664525u + 1013904223u;
-            text[i] = alphabet[(random >> 8) % (sizeof alphabet - 1)];
+            text[i] = alphabet[next_random(sizeof alphabet - 1)];
         }
         char *s = exactly(text, n);
         for (size_t pos = 0; pos <= n; pos++) {
@@ -176,16 +207,51 @@ static void long_rows(void **state)
     }
 }
 
+/* Words of all lengths up to what is a run, and numbers, as text has them; what ends them is one of
+ * the bytes that are hardest to tell from base64. */
+static void long_texts(void **state)
+{
+    static const char *const letters[] = {"abcXYZ", "0123456789", "4064060x5%#",
+                                          "AZaz09+/-_=", "abc\xC3\xA4\xEF\xBC\xA0"};
+    static const char ends[] = "     .,:@`;[{|]}^~?\x7F\n\"&<>";
+    enum { TEXT_BYTES = 700, TEXTS = 200 };
+    (void)state;
+    for (uint32_t round = 0; round < TEXTS; round++) {
+        char text[TEXT_BYTES];
+        size_t n = 1 + next_random(TEXT_BYTES), at = 0;
+        while (at < n) {
+            const char *from = letters[next_random(5)];
+            for (uint32_t len = next_random(round % 2 ? 12 : 19); len > 0 && at < n; len--) {
+                text[at++] = from[next_random((uint32_t)strlen(from))];
+            }
+            if (at < n) {
+                text[at++] = ends[next_random(sizeof ends - 1)];
+            }
+        }
+        char *s = exactly(text, n);
+        for (size_t pos = 0; pos < n; pos += 1 + next_random(60)) {
+            compare_at(s, n, pos);
+        }
+        free(s);
+    }
+}
+
+/* Wherever the run and the byte in it lie in the blocks that are looked at at once. */
 static void every_byte_in_a_run(void **state)
 {
     (void)state;
-    for (int byte = 0; byte < 256; byte++) {
-        char s[160];
-        memset(s, ' ', sizeof s);
-        memset(s + 50, 'x', 16);
-        s[57] = (char)byte;
-        assert_int_equal(cl_mask_find_run(s, sizeof s, 0), slow_run(s, sizeof s, 0));
-        assert_int_equal(cl_mask_find_run(s, 70, 20), slow_run(s, 70, 20));
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 80; at += 5 + byte % 5) {
+            char s[160];
+            memset(s, ' ', sizeof s);
+            memset(s + at, 'x', 16);
+            s[at + 7] = (char)byte;
+            compare_at(s, sizeof s, 0);
+            compare_at(s, at + 20, at / 2);
+            s[at + 7] = 'x';
+            s[at + 16] = (char)byte;
+            compare_at(s, sizeof s, at + 1);
+        }
     }
 }
 
@@ -195,6 +261,7 @@ int main(void)
         cmocka_unit_test(every_place_in_every_length),
         cmocka_unit_test(random_bytes),
         cmocka_unit_test(long_rows),
+        cmocka_unit_test(long_texts),
         cmocka_unit_test(every_byte_in_a_run),
     };
     return cmocka_run_group_tests_name("mask_search", tests, NULL, NULL);
