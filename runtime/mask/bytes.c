@@ -196,27 +196,37 @@ size_t cl_mask_find_binary(const struct cl_mask *mask, const char *s, size_t n,
     return each_address(mask, s, n, tell, &search);
 }
 
-/* SHA-256 of what stands there, in letters. */
+struct overwriting {
+    char *s;            /* the value */
+    const uint8_t *key; /* of the rules; NULL: they have none */
+};
+
+/* A hash of what stands there, in letters: keyed, nobody can find out by guessing what it was. */
 static void overwrite(void *arg, size_t from, size_t to)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-    char *s = arg;
+    const struct overwriting *o = arg;
     uint8_t digest[CL_SHA256_BYTES];
     struct cl_buf decoded;
     cl_buf_init(&decoded, SIZE_MAX / 2);
-    cl_mask_decode(s, from, to, &decoded);
-    cl_sha256(cl_buf_str(&decoded), decoded.len, digest);
+    cl_mask_decode(o->s, from, to, &decoded);
+    if (o->key) {
+        cl_hmac_sha256(o->key, CL_SHA256_BYTES, cl_buf_str(&decoded), decoded.len, digest);
+    } else {
+        cl_sha256(cl_buf_str(&decoded), decoded.len, digest);
+    }
     cl_buf_fini(&decoded);
     for (size_t i = 0; from + i < to; i++) {
-        s[from + i] = letters[digest[i % CL_SHA256_BYTES] & 31];
+        o->s[from + i] = letters[digest[i % CL_SHA256_BYTES] & 31];
     }
 }
 
 size_t cl_mask_overwrite(const struct cl_mask *mask, char *s, size_t n)
 {
+    struct overwriting o = {.s = s, .key = cl_mask_address_key(mask)};
     size_t count = 0;
     size_t now;
-    while ((now = each_address(mask, s, n, overwrite, s)) > 0) { /* each time fewer at-signs */
+    while ((now = each_address(mask, s, n, overwrite, &o)) > 0) { /* each time fewer at-signs */
         count += now;
     }
     return count;

@@ -267,7 +267,10 @@ size_t cl_mask_find_bytes(const struct cl_mask *mask, const char *s, size_t n,
 /* Does the domain (decoded) pass? */
 bool cl_mask_domain_passes(const struct cl_mask *mask, const char *domain, size_t n);
 
-/* The CL_SHA256_BYTES that hashes of addresses are made with; NULL: addresses are not hidden. */
+/* The CL_SHA256_BYTES that hashes of addresses are made with; NULL: the rules have no key. */
+const uint8_t *cl_mask_address_key(const struct cl_mask *mask);
+
+/* Same; NULL: addresses are not hidden. */
 const uint8_t *cl_mask_hiding_key(const struct cl_mask *mask);
 
 #endif

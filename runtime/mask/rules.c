@@ -421,6 +421,11 @@ const struct cl_mask_method *cl_mask_method_at(const struct cl_mask *mask, size_
     return &mask->methods[i];
 }
 
+const uint8_t *cl_mask_address_key(const struct cl_mask *mask)
+{
+    return mask->key ? mask->hiding : NULL;
+}
+
 const uint8_t *cl_mask_hiding_key(const struct cl_mask *mask)
 {
     return mask->mode == CL_MASK_HASH ? mask->hiding : NULL;

@@ -129,6 +129,40 @@ static void what_is_around_stays(void **state)
     cl_mask_free(mask);
 }
 
+static struct cl_mask *make_keyed(const char *key, enum cl_mask_mode mode)
+{
+    struct cl_mask_spec spec = {
+        .sink_domain = "sink.test", .mode = mode, .key = key, .key_bytes = strlen(key)};
+    struct cl_err err;
+    struct cl_mask *mask = cl_mask_new(&spec, &err);
+    assert_non_null(mask);
+    return mask;
+}
+
+/* What an address was overwritten with can be guessed only by who has the key, whatever the mode.
+ */
+static void overwriting_is_keyed(void **state)
+{
+    (void)state;
+    struct cl_mask *masks[] = {make_mask(), make_keyed("0123456789abcdef", CL_MASK_DOMAIN),
+                               make_keyed("0123456789abcdeg", CL_MASK_DOMAIN),
+                               make_keyed("0123456789abcdeg", CL_MASK_HASH)};
+    struct cl_buf out[COUNT(masks)];
+    for (size_t i = 0; i < COUNT(masks); i++) {
+        out[i] = apply(masks[i], BYTES("\x01\0ole@firma.no\0\xff"));
+        check_promises(masks[i], BYTES("\x01\0ole@firma.no\0\xff"));
+        assert_int_equal(out[i].len, 16);
+        assert_memory_equal(out[i].data + 14, "\0\xff", 2);
+    }
+    assert_memory_not_equal(out[0].data + 2, out[1].data + 2, 12);
+    assert_memory_not_equal(out[1].data + 2, out[2].data + 2, 12);
+    assert_memory_equal(out[2].data, out[3].data, 16); /* same key, same result */
+    for (size_t i = 0; i < COUNT(masks); i++) {
+        cl_buf_fini(&out[i]);
+        cl_mask_free(masks[i]);
+    }
+}
+
 static uint64_t noise_state;
 
 static uint64_t noise(void)
@@ -237,9 +271,10 @@ static void pieces_are_judged_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_in_bytes),      cmocka_unit_test(what_is_around_stays),
-        cmocka_unit_test(noise_holds_no_address),  cmocka_unit_test(short_noise_holds_no_address),
-        cmocka_unit_test(promises_hold_for_noise), cmocka_unit_test(pieces_are_judged_alike),
+        cmocka_unit_test(addresses_in_bytes),           cmocka_unit_test(what_is_around_stays),
+        cmocka_unit_test(overwriting_is_keyed),         cmocka_unit_test(noise_holds_no_address),
+        cmocka_unit_test(short_noise_holds_no_address), cmocka_unit_test(promises_hold_for_noise),
+        cmocka_unit_test(pieces_are_judged_alike),
     };
     return cmocka_run_group_tests_name("mask bytes", tests, NULL, NULL);
 }
