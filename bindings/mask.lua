@@ -95,7 +95,7 @@ end
 --- The columns that can hold text, as scan() sees them.
 ---@param conn any to the database
 ---@param tables string[]|nil "schema.table": only these
----@return table[] {schema, table, column, type, bytes = of its table, kind = "text", "opaque" (not read) or "foreign"}
+---@return table[] {schema, table, column, type, bytes = of its table, kind = "text", or "foreign" (not read)}
 function M.columns(conn, tables)
   return conn:query(core.columns_sql(), tables and db.array(tables))
 end

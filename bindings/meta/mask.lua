@@ -107,7 +107,7 @@ function mask.check(spec) end
 ---The columns that can hold text, the largest tables first, as scan() sees them.
 ---@param conn db.connection
 ---@param tables string[]|nil only these
----@return {schema: string, table: string, column: string, type: string, bytes: integer, kind: "text"|"opaque"|"foreign", carrier: "text"|"json"}[]
+---@return {schema: string, table: string, column: string, type: string, bytes: integer, kind: "text"|"foreign", carrier: "text"|"json"|"bytes"|"nested"}[]
 function mask.columns(conn, tables) end
 
 ---The certificate with a signature over its JSON: keys sorted, no white space, without `signature`.

@@ -253,8 +253,7 @@ bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *ma
 /* Is it in the binary format what it is in text, but for a byte before jsonb? */
 static bool same_in_binary(const struct cl_column *column)
 {
-    return column->class.text_like && column->class.binary &&
-           column->class.carrier != CL_CARRIER_BYTES;
+    return column->class.text_like && column->class.binary && !cl_type_holds_bytes(&column->class);
 }
 
 static bool mask_column(struct cl_table *table, const struct cl_column *column,

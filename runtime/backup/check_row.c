@@ -132,15 +132,16 @@ void cl_check_sample(const char *value, size_t n, const char *sink, char out[CL_
     }
 }
 
-/* One value through the mask, as a copy would do it. False with E_MASK_WIDTH when it does not fit.
- */
+/* One value through the mask, as a copy would do it; bytes are in digits here. False with
+ * E_MASK_WIDTH when it does not fit. */
 static bool apply(const struct check_table *t, const struct cl_mask_column *keep,
                   const struct cl_type_class *class, size_t max_chars, const char *in, size_t n,
                   struct cl_buf *out, bool *changed, uint64_t *shortened, struct cl_err *err)
 {
     struct cl_mask_tally tally = {0};
-    bool ok = cl_mask_apply(t->plan->mask, keep, class->carrier, in, n, max_chars, out, changed,
-                            &tally, err);
+    enum cl_carrier carrier = cl_type_holds_bytes(class) ? CL_CARRIER_NESTED : class->carrier;
+    bool ok =
+        cl_mask_apply(t->plan->mask, keep, carrier, in, n, max_chars, out, changed, &tally, err);
     *shortened = tally.shortened;
     return ok;
 }

@@ -136,7 +136,8 @@ static bool show_value(struct cl_buf *out, const struct cl_row_seen *row, size_t
     const struct cl_field *field = &row->fields[i];
     const struct cl_type_class *class = &row->columns[i].class;
     size_t n = field->len > 0 ? (size_t)field->len : 0;
-    bool text = class->text_like && class->carrier != CL_CARRIER_BYTES;
+    bool array = row->format == CL_COPY_BINARY && class->form == CL_BINARY_ARRAY;
+    bool text = class->text_like && class->carrier != CL_CARRIER_BYTES && !array;
     bool ok = true;
     if (field->len < 0) {
         cl_buf_adds(out, "NULL");

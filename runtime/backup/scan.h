@@ -54,7 +54,7 @@ struct cl_scan_kept {
 
 /* A column that was not read, or a part of it. */
 struct cl_scan_gap {
-    char *kind; /* "foreign table", or the name of a type, as bytea[] */
+    char *kind; /* "foreign table" */
     char *name; /* schema.table.column */
 };
 

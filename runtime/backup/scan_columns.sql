@@ -1,6 +1,5 @@
 -- Every column a scan reads ("text"), or cannot read, of every user table. Text-like are the types
 -- that hold text, bytea, and whatever an extension brings; numbers, dates and the like are left out.
--- bytea inside other values is not read.
 WITH RECURSIVE parts (whole, part) AS MATERIALIZED ( -- what a type is made of, one level deep
     SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
     UNION ALL
@@ -15,8 +14,8 @@ WITH RECURSIVE parts (whole, part) AS MATERIALIZED ( -- what a type is made of, 
       JOIN pg_attribute a ON a.attrelid = t.typrelid
      WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
 ),
-kinds (oid, reads) AS (
-    SELECT t.oid, t.oid <> 'bytea'::regtype
+kinds (oid, bytes) AS (
+    SELECT t.oid, t.oid = 'bytea'::regtype
       FROM pg_type t
       JOIN pg_namespace n ON n.oid = t.typnamespace
      WHERE t.typtype = 'b'
@@ -25,11 +24,11 @@ kinds (oid, reads) AS (
             OR t.typname IN ('text', 'varchar', 'bpchar', 'name', 'json', 'jsonb', 'jsonpath', 'xml',
                              'tsvector', 'tsquery', 'bytea'))
     UNION
-    SELECT p.whole, k.reads
+    SELECT p.whole, k.bytes
       FROM kinds k
       JOIN parts p ON p.part = k.oid
 ),
-known AS (SELECT oid, bool_or(reads) AS reads, bool_or(NOT reads) AS opaque FROM kinds GROUP BY oid),
+known AS (SELECT oid, bool_or(bytes) AS bytes FROM kinds GROUP BY oid),
 bases (oid, base) AS ( -- below domains
     SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
     UNION ALL
@@ -38,19 +37,17 @@ bases (oid, base) AS ( -- below domains
       JOIN pg_type t ON t.typbasetype = b.oid AND t.typtype = 'd'
 )
 SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
-       CASE WHEN c.relkind = 'f' THEN 'foreign'
-            WHEN k.reads OR b.base = 'bytea'::regtype THEN 'text'
-            ELSE 'opaque' END AS kind,
+       CASE c.relkind WHEN 'f' THEN 'foreign' ELSE 'text' END AS kind,
        CASE WHEN b.base IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
             WHEN b.base = 'bytea'::regtype THEN 'bytes'
+            WHEN k.bytes THEN 'nested'
             ELSE 'text' END AS carrier,
        pg_catalog.format_type(a.atttypid, NULL) AS type,
        CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes,
        c.oid AS oid,
        CASE WHEN c.relkind = 'f' THEN 0
             ELSE pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS pages,
-       coalesce(m.amname = 'heap', false) AS heap,
-       k.opaque AND b.base <> 'bytea'::regtype AS opaque
+       coalesce(m.amname = 'heap', false) AS heap
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -20,7 +20,6 @@ enum {
     C_OID,
     C_PAGES,
     C_HEAP,
-    C_OPAQUE,
 };
 
 static bool no_memory(struct cl_err *err)
@@ -95,9 +94,10 @@ static bool add_column(struct scan_plan *plan, const PGresult *r, int row,
     struct scan_column *c = &columns[t->n_columns++];
     *c = (struct scan_column){.name = strdup(PQgetvalue(r, row, C_COLUMN))};
     const char *carrier = PQgetvalue(r, row, C_CARRIER);
-    c->carrier = strcmp(carrier, "json") == 0    ? CL_CARRIER_JSON
-                 : strcmp(carrier, "bytes") == 0 ? CL_CARRIER_BYTES
-                                                 : CL_CARRIER_TEXT;
+    c->carrier = strcmp(carrier, "json") == 0     ? CL_CARRIER_JSON
+                 : strcmp(carrier, "bytes") == 0  ? CL_CARRIER_BYTES
+                 : strcmp(carrier, "nested") == 0 ? CL_CARRIER_NESTED
+                                                  : CL_CARRIER_TEXT;
     c->except = cl_mask_column(mask, schema, name, PQgetvalue(r, row, C_COLUMN));
     return c->name != NULL;
 }
@@ -108,9 +108,7 @@ static bool add_unread(struct scan_plan *plan, const PGresult *r, int row)
     cl_buf_init(&name, 1024);
     cl_buf_addf(&name, "%s.%s.%s", PQgetvalue(r, row, C_SCHEMA), PQgetvalue(r, row, C_TABLE),
                 PQgetvalue(r, row, C_COLUMN));
-    bool foreign = strcmp(PQgetvalue(r, row, C_KIND), "foreign") == 0;
-    bool ok =
-        add_gap(plan, foreign ? "foreign table" : PQgetvalue(r, row, C_TYPE), cl_buf_str(&name));
+    bool ok = add_gap(plan, "foreign table", cl_buf_str(&name));
     cl_buf_fini(&name);
     return ok;
 }
@@ -181,10 +179,7 @@ bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mas
     }
     for (int row = 0; ok && row < PQntuples(r); row++) {
         bool text = strcmp(PQgetvalue(r, row, C_KIND), "text") == 0;
-        bool opaque = *PQgetvalue(r, row, C_OPAQUE) == 't';
-        ok = (!text || add_column(plan, r, row, mask)) &&
-             ((text && !opaque) || add_unread(plan, r, row));
-        ok = ok || no_memory(err);
+        ok = (text ? add_column(plan, r, row, mask) : add_unread(plan, r, row)) || no_memory(err);
     }
     PQclear(r);
     return ok && cut(plan, conn, jobs, part_bytes, err) &&

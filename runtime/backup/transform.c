@@ -9,6 +9,9 @@ enum {
     ROW_BYTES_MAX = 0x40000000 + 65536, /* PostgreSQL's own limit of a message, and some */
     KEEP_BYTES = 1024 * 1024,           /* buffers wider than that are given back after use */
     JSONB_VERSION = 1,
+    ARRAY_HEAD_BYTES = 12,     /* dimensions, whether there are NULLs, type of the elements */
+    ARRAY_DIMENSION_BYTES = 8, /* of each: length and lower bound */
+    ARRAY_DIMENSIONS_MAX = 6,  /* PostgreSQL's own limit */
 };
 
 /* The method of a column; worker NULL: it has none. */
@@ -136,7 +139,7 @@ bool cl_rows_complete(const struct cl_rows *rows)
 static bool readable(const struct cl_type_class *class, enum cl_copy_format format, bool method)
 {
     return format == CL_COPY_TEXT ||
-           (class->text_like && class->binary && !(method && class->carrier == CL_CARRIER_BYTES));
+           (class->text_like && class->binary && !(method && cl_type_holds_bytes(class)));
 }
 
 /* The table's column called name; NO_FIELD when there is none. */
@@ -191,6 +194,12 @@ static bool use_method(struct cl_transform *t, size_t i, const struct cl_table *
            cl_err_context(err, "%s.%s.%s", table->schema, table->name, table->columns[i].name);
 }
 
+/* Are bytes written in digits? Those of a short address are fewer than a search minds. */
+static bool in_digits(const struct cl_transform *t, size_t i)
+{
+    return t->rows.format == CL_COPY_TEXT && cl_type_holds_bytes(&t->columns[i].class);
+}
+
 bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
                        const struct cl_table *table, enum cl_copy_format format, struct cl_err *err)
 {
@@ -215,7 +224,7 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
     for (size_t i = 0; ok && mask && i < table->n_columns; i++) {
         t->keeps[i] = cl_mask_column(mask, table->schema, table->name, table->columns[i].name);
         ok = use_method(t, i, table, err);
-        t->whole_rows = t->whole_rows && !t->keeps[i] && !t->uses[i].worker;
+        t->whole_rows = t->whole_rows && !t->keeps[i] && !t->uses[i].worker && !in_digits(t, i);
     }
     return ok;
 }
@@ -253,6 +262,12 @@ static bool too_wide(const struct cl_transform *t, struct cl_err *err)
     return cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
                    "%s.%s, row %llu is wider than 1 GB, PostgreSQL's limit of a message", t->schema,
                    t->table, (unsigned long long)t->rows.n);
+}
+
+static uint32_t get_be32(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 static void put_be32(char *p, uint32_t v)
@@ -327,8 +342,73 @@ static bool mask_value(struct cl_transform *t, size_t i, const char *text, size_
     return ok || row_error(t, i, err);
 }
 
+static bool bad_array(struct cl_err *err)
+{
+    return cl_fail(err, CL_INVALID, "E_COPY_DATA", "an array of bytea that cannot be read");
+}
+
+/* Masks the elements from p on: each a length, and so many bytes unless it is NULL. */
+static bool mask_elements(struct cl_transform *t, const char *p, size_t n, struct cl_buf *out,
+                          struct cl_err *err)
+{
+    const char *end = p + n;
+    while (p < end) {
+        uint32_t len;
+        size_t begin = out->len + sizeof len;
+        bool changed;
+        if ((size_t)(end - p) < sizeof len) {
+            return bad_array(err);
+        }
+        len = get_be32(p);
+        cl_buf_add(out, p, sizeof len);
+        p += sizeof len;
+        if (len == UINT32_MAX) {
+            continue;
+        }
+        if (len > (size_t)(end - p)) {
+            return bad_array(err);
+        }
+        if (!cl_mask_apply(t->mask, NULL, CL_CARRIER_BYTES, p, len, 0, out, &changed, &t->tally,
+                           err)) {
+            return false;
+        }
+        if (!out->failed) {
+            put_be32(out->data + begin - sizeof len, (uint32_t)(out->len - begin));
+        }
+        p += len;
+    }
+    return true;
+}
+
+/* A bytea[]: what is before its elements stays as it is. */
+static bool mask_array(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
+{
+    const struct cl_field *field = &t->rows.fields[i];
+    size_t n = (size_t)field->len;
+    size_t begin = out->len;
+    uint32_t dimensions = n >= ARRAY_HEAD_BYTES ? get_be32(field->data) : UINT32_MAX;
+    size_t head = ARRAY_HEAD_BYTES + ARRAY_DIMENSION_BYTES * (size_t)dimensions;
+    bool ok = dimensions <= ARRAY_DIMENSIONS_MAX && head <= n;
+    if (!ok) {
+        bad_array(err);
+    } else {
+        cl_buf_add(out, field->data, head);
+        ok = mask_elements(t, field->data + head, n - head, out, err);
+    }
+    if (!ok) {
+        return row_error(t, i, err);
+    }
+    if (!out->failed) {
+        put_be32(out->data + begin - sizeof(uint32_t), (uint32_t)(out->len - begin));
+    }
+    return true;
+}
+
 static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
 {
+    if (t->columns[i].class.form == CL_BINARY_ARRAY) {
+        return mask_array(t, i, out, err);
+    }
     size_t begin = out->len; /* the length before it is put right below */
     const char *text;
     size_t n;
@@ -449,7 +529,8 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
             known = true;
             hit = cl_mask_search(rows->row, rows->row_bytes, begin);
         }
-        if (hit >= begin + (size_t)field->len && !t->keeps[i] && !t->uses[i].worker) {
+        if (hit >= begin + (size_t)field->len && !t->keeps[i] && !t->uses[i].worker &&
+            !in_digits(t, i)) {
             continue;
         }
         cl_buf_add(out, done, (size_t)(field->data - done)); /* in binary: its length, too */

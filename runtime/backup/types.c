@@ -160,8 +160,25 @@ static struct cl_type_class composite_class(const struct cl_types *types, uint32
     }
     for (; row < n && oid_at(types->columns, row, 0) == relid; row++) {
         struct cl_type_class part = classify(types, oid_at(types->columns, row, 2), -1, depth);
-        class.text_like |= part.text_like && part.carrier != CL_CARRIER_BYTES;
+        class.text_like |= part.text_like;
         class.reorders |= part.reorders;
+        if (cl_type_holds_bytes(&part)) {
+            class.carrier = CL_CARRIER_NESTED;
+        }
+    }
+    return class;
+}
+
+/* Of arrays and ranges. What may hold text is swept inside the literal, arrays of bytea in binary,
+ * too; binary: it names no type by an oid of the database. */
+static struct cl_type_class of_parts(const struct cl_type_class *part, bool array, bool binary)
+{
+    struct cl_type_class class = {.text_like = part->text_like, .reorders = part->reorders};
+    bool bytes = cl_type_holds_bytes(part);
+    class.binary = part->binary && binary && (!part->text_like || (array && bytes));
+    if (part->text_like) {
+        class.form = class.binary ? CL_BINARY_ARRAY : CL_BINARY_UNKNOWN;
+        class.carrier = bytes ? CL_CARRIER_NESTED : CL_CARRIER_TEXT;
     }
     return class;
 }
@@ -189,27 +206,28 @@ static struct cl_type_class classify(const struct cl_types *types, uint32_t oid,
     }
     if (kind == 'r' || kind == 'm') {
         class = classify(types, oid_at(r, row, T_SUBTYPE), -1, depth + 1);
-    } else if (elem != 0 && *PQgetvalue(r, row, T_CATEGORY) == 'A') {
+        return of_parts(&class, false, true);
+    }
+    if (elem != 0 && *PQgetvalue(r, row, T_CATEGORY) == 'A') {
         class = classify(types, elem, -1, depth + 1);
-        class.binary = class.binary && elem < FIRST_USER_OID; /* it names the element's oid */
-    } else {
-        class = base_class(PQgetvalue(r, row, T_SCHEMA), PQgetvalue(r, row, T_NAME));
-        if (class.text_like && typmod >= VARHDR_BYTES && class.form == CL_BINARY_PLAIN) {
-            class.max_chars = (size_t)(typmod - VARHDR_BYTES);
-        }
-        return class;
+        return of_parts(&class, true, elem < FIRST_USER_OID);
     }
-    if (class.text_like && class.carrier != CL_CARRIER_BYTES) { /* swept inside the literal */
-        return (struct cl_type_class){
-            .text_like = true, .reorders = class.reorders, .form = CL_BINARY_UNKNOWN};
+    class = base_class(PQgetvalue(r, row, T_SCHEMA), PQgetvalue(r, row, T_NAME));
+    if (class.text_like && typmod >= VARHDR_BYTES && class.form == CL_BINARY_PLAIN) {
+        class.max_chars = (size_t)(typmod - VARHDR_BYTES);
     }
-    return (struct cl_type_class){.binary = class.binary};
+    return class;
 }
 
 void cl_types_classify(const struct cl_types *types, uint32_t oid, int typmod,
                        struct cl_type_class *out)
 {
     *out = classify(types, oid, typmod, 0);
+}
+
+bool cl_type_holds_bytes(const struct cl_type_class *class)
+{
+    return class->carrier == CL_CARRIER_BYTES || class->carrier == CL_CARRIER_NESTED;
 }
 
 struct cl_mask_value cl_type_value(const struct cl_type_class *class, const char *text, size_t n)

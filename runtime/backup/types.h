@@ -20,6 +20,7 @@
 enum cl_binary_form {
     CL_BINARY_PLAIN,   /* the text itself */
     CL_BINARY_JSONB,   /* a version byte of 1, then the text */
+    CL_BINARY_ARRAY,   /* of bytes: a header, then each element behind its length */
     CL_BINARY_UNKNOWN, /* nothing we take apart: text format only */
 };
 
@@ -45,6 +46,9 @@ void cl_types_fini(struct cl_types *types);
 /* The class of a column's type. */
 void cl_types_classify(const struct cl_types *types, uint32_t oid, int typmod,
                        struct cl_type_class *out);
+
+/* Is it something else in the binary format than in text, but for a byte before jsonb? */
+bool cl_type_holds_bytes(const struct cl_type_class *class);
 
 /* A value of that class, n bytes of text, as a method of the mask takes it; what decides with it
  * (`by`) is not set. */

@@ -17,7 +17,8 @@ static size_t find(const struct cl_mask *mask, const char *s, size_t n, found_fn
                    unsigned depth);
 
 static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
-                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally, unsigned depth);
+                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally, unsigned depth,
+                  bool wraps);
 
 /* ---------------------------------------------------------------- finding */
 
@@ -85,7 +86,8 @@ static bool apply_in_base64(const struct cl_mask *mask, const char *s, size_t n,
     for (size_t pos = 0; cl_mask_next_base64(s, n, pos, &b, &plain); pos = b.end) {
         bool differs = false;
         cl_buf_reset(&masked);
-        apply(mask, cl_buf_str(&plain), plain.len, limit, &masked, &differs, tally, depth + 1);
+        apply(mask, cl_buf_str(&plain), plain.len, limit, &masked, &differs, tally, depth + 1,
+              true);
         if (differs) {
             cl_buf_add(out, s + done, b.begin - done);
             cl_mask_put_base64(&b, cl_buf_str(&masked), masked.len, out);
@@ -139,8 +141,10 @@ static void put_again(struct cl_buf *out, size_t start, const struct cl_buf *aga
     out->failed = out->failed || again->failed;
 }
 
+/* wraps: lines of quoted-printable may be broken anew. */
 static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
-                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally, unsigned depth)
+                  struct cl_buf *out, bool *changed, struct cl_mask_tally *tally, unsigned depth,
+                  bool wraps)
 {
     size_t start = out->len;
     bool differs = false;
@@ -155,7 +159,7 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
         return;
     }
     cl_buf_init(&again, SIZE_MAX / 2);
-    if (cl_mask_wrap(s, n, cl_buf_str(out) + start, out->len - start, &again)) {
+    if (wraps && cl_mask_wrap(s, n, cl_buf_str(out) + start, out->len - start, &again)) {
         put_again(out, start, &again);
     }
     for (unsigned round = 1; is_unsettled(mask, cl_buf_str(out) + start, out->len - start, depth);
@@ -177,5 +181,11 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
 void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
                   struct cl_buf *out, bool *changed, struct cl_mask_tally *tally)
 {
-    apply(mask, s, n, limit, out, changed, tally, 0);
+    apply(mask, s, n, limit, out, changed, tally, 0, true);
+}
+
+void cl_mask_around(const struct cl_mask *mask, const char *s, size_t n, struct cl_buf *out,
+                    bool *changed, struct cl_mask_tally *tally)
+{
+    apply(mask, s, n, SIZE_MAX, out, changed, tally, 0, false);
 }

@@ -19,9 +19,10 @@
 
 /* How the bytes carry text. */
 enum cl_carrier {
-    CL_CARRIER_TEXT,  /* plain UTF-8 text (also array, composite, hstore literals; HTML; XML) */
-    CL_CARRIER_JSON,  /* JSON text: strings are read and written with their escapes */
-    CL_CARRIER_BYTES, /* bytes that may be text or hold some, see below */
+    CL_CARRIER_TEXT,   /* plain UTF-8 text (also array, composite, hstore literals; HTML; XML) */
+    CL_CARRIER_JSON,   /* JSON text: strings are read and written with their escapes */
+    CL_CARRIER_BYTES,  /* bytes that may be text or hold some, see below */
+    CL_CARRIER_NESTED, /* the literal of an array, composite or range that holds such bytes */
 };
 
 /* Values of one column that pass unmasked, and why (sign-in names of users with a plan). */

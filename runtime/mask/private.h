@@ -232,6 +232,10 @@ bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, 
 void cl_mask_text(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
                   struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
 
+/* Same, of text that is around something else: no line is broken in another place. */
+void cl_mask_around(const struct cl_mask *mask, const char *s, size_t n, struct cl_buf *out,
+                    bool *changed, struct cl_mask_tally *tally);
+
 size_t cl_mask_find_text(const struct cl_mask *mask, const char *s, size_t n,
                          void (*found)(void *arg, const char *address, size_t len), void *arg);
 
@@ -261,6 +265,14 @@ void cl_mask_bytes(const struct cl_mask *mask, const char *s, size_t n, struct c
 
 size_t cl_mask_find_bytes(const struct cl_mask *mask, const char *s, size_t n,
                           void (*found)(void *arg, const char *address, size_t len), void *arg);
+
+/* nested.c */
+
+void cl_mask_nested(const struct cl_mask *mask, const char *s, size_t n, struct cl_buf *out,
+                    bool *changed, struct cl_mask_tally *tally);
+
+size_t cl_mask_find_nested(const struct cl_mask *mask, const char *s, size_t n,
+                           void (*found)(void *arg, const char *address, size_t len), void *arg);
 
 /* rules.c */
 

@@ -255,6 +255,8 @@ bool cl_mask_apply(const struct cl_mask *mask, const struct cl_mask_column *colu
         cl_mask_json(mask, in, n, out, &differs, &here);
     } else if (carrier == CL_CARRIER_BYTES) {
         cl_mask_bytes(mask, in, n, out, &differs, &here);
+    } else if (carrier == CL_CARRIER_NESTED) {
+        cl_mask_nested(mask, in, n, out, &differs, &here);
     } else {
         cl_mask_text(mask, in, n, SIZE_MAX, out, &differs, &here);
         if (differs && max_chars > 0 && !out->failed &&
@@ -289,6 +291,9 @@ size_t cl_mask_find(const struct cl_mask *mask, const struct cl_mask_column *col
     }
     if (carrier == CL_CARRIER_BYTES) {
         return cl_mask_find_bytes(mask, in, n, found, arg);
+    }
+    if (carrier == CL_CARRIER_NESTED) {
+        return cl_mask_find_nested(mask, in, n, found, arg);
     }
     return cl_mask_find_text(mask, in, n, found, arg);
 }

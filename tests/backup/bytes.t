@@ -23,7 +23,15 @@ CREATE VIEW given (id, b) AS VALUES
     (6, NULL),
     (7, '\x5c78'::bytea || convert_to(' \n ole%40corp.example', 'UTF8')),
     (8, '\x00c3'::bytea || convert_to('a@b.no', 'UTF8'));
+CREATE TYPE file AS (name text, body bytea, parts bytea[]);
+CREATE TYPE span AS RANGE (subtype = bytea);
+CREATE DOMAIN list AS bytea[];
+CREATE TABLE binary_lists (id int PRIMARY KEY, b bytea[], l list);
+CREATE TABLE text_lists (id int PRIMARY KEY, b bytea[], l list, d blob[], f file, fs file[], s span);
 INSERT INTO binary_copy SELECT id, b, b FROM given;
+INSERT INTO binary_lists SELECT id, ARRAY[[b, NULL], ['', b]], ARRAY[b] FROM given;
+INSERT INTO text_lists SELECT id, ARRAY[[b, NULL], ['', b]], ARRAY[b], ARRAY[b]::blob[], ('to ole@corp.example', b, ARRAY[b])::file,
+    ARRAY[('\x ", (', b, ARRAY[b, b])::file], span(b, NULL) FROM given;
 INSERT INTO text_copy SELECT id, b, '{a}' FROM given;
 INSERT INTO binary_copy SELECT i, sha256(i::text::bytea), sha256(i::text::bytea) || sha512(i::text::bytea)
   FROM generate_series(100, 5000) i;
@@ -63,6 +71,13 @@ for table in binary_copy text_copy; do
     ok "what is none stays" diff <(sql "$src" -c "SELECT * FROM $table WHERE id IN (4, 5, 6, 8) OR id >= 100 ORDER BY id") \
         <(sql "$masked" -c "SELECT * FROM $table WHERE id IN (4, 5, 6, 8) OR id >= 100 ORDER BY id")
 done
+ok "arrays hold what columns of their own would" test "$(sql "$masked" -c "SELECT count(*) FROM binary_copy c
+    JOIN binary_lists l USING (id) JOIN text_lists t USING (id) WHERE ARRAY[[c.b, NULL], ['', c.b]] IS DISTINCT FROM l.b
+    OR ARRAY[c.b] IS DISTINCT FROM l.l::bytea[] OR t.b IS DISTINCT FROM l.b OR t.l IS DISTINCT FROM l.l")" = 0
+ok "so do composites, ranges, and those within each other" test "$(sql "$masked" -c "SELECT count(*) FROM binary_copy c
+    JOIN text_lists t USING (id) WHERE t.d::bytea[] IS DISTINCT FROM ARRAY[c.b] OR (t.f).body IS DISTINCT FROM c.b
+    OR (t.f).parts IS DISTINCT FROM ARRAY[c.b] OR (t.f).name <> 'to ole_corp.example@sink.test'
+    OR (t.fs)[1] IS DISTINCT FROM ('\x \", (', c.b, ARRAY[c.b, c.b])::file OR lower(t.s) IS DISTINCT FROM c.b")" = 0
 ok "domains are masked alike" test "$(sql "$masked" -c 'SELECT count(*) FROM binary_copy WHERE id < 10 AND b <> d')" = 0
 ok "rows find their partition anew" test "$(sql "$masked" -c 'SELECT count(*) FROM keyed_1')" = 1
 
@@ -106,6 +121,8 @@ ok "a scan finds nothing" test $? = 0
 "$CLONER" "$root/scripts/scan.lua" target="$src" allow=sink.test >"$tmp/scan" 2>&1
 ok "in the source it finds" test $? = 1
 ok "the same in bytea" says 'LEAK +4 in public.binary_copy.b: corp.example' "$(cat "$tmp/scan")"
+ok "in arrays" says 'LEAK +8 in public.binary_lists.b: corp.example' "$(cat "$tmp/scan")"
+ok "and within composites" says 'LEAK +12 in public.text_lists.fs: corp.example' "$(cat "$tmp/scan")"
 ok "and in large objects" says 'LEAK +60001 in pg_catalog.pg_largeobject.data: corp.example' "$(cat "$tmp/scan")"
 
 finish

@@ -159,15 +159,19 @@ local LEAKY = [[
   CREATE DOMAIN blob AS bytea; CREATE DOMAIN mail AS varchar(100); CREATE DOMAIN doc AS jsonb;
   CREATE TYPE card AS (id int, note text);
   CREATE TYPE span AS RANGE (subtype = text);
+  CREATE TYPE bits AS RANGE (subtype = bytea);
+  CREATE TYPE file AS (id int, body bytea[]);
   CREATE TABLE t (id int, c_text text, c_varchar varchar(50), c_char char(20), c_name name, c_citext citext,
     c_json json, c_jsonb jsonb, c_key jsonb, c_xml xml, c_hstore hstore, c_domain mail, c_doc doc,
     c_array text[], c_varchars varchar(30)[], c_card card, c_cards card[], c_mails mail[], c_span span,
-    c_vector tsvector, c_bytes bytea, c_blob blob, c_list bytea[], c_uuid uuid, c_time timestamptz, c_number numeric);
+    c_vector tsvector, c_bytes bytea, c_blob blob, c_list bytea[], c_file file, c_bits bits,
+    c_uuid uuid, c_time timestamptz, c_number numeric);
   INSERT INTO t VALUES (1, 'x <text@a.no>', 'varchar@a.no', 'char@a.no', 'name@a.no', 'citext@a.no',
     '{"k":"json\u0040a.no"}', '{"k":[{"d":"jsonb@a.no"}]}', '{"key@a.no":1}', '<a b="xml@a.no"/>',
     'm=>hstore@a.no', 'domain@a.no', '["doc@a.no"]', '{"array@a.no","second@a.no"}', '{varchars@a.no}',
     row(1, 'card@a.no'), array[row(1, 'cards@a.no')::card], '{mails@a.no}', '[span@a.no,)',
     'vector@a.no', 'bytes@a.no', '\x00ff00' || convert_to('blob.of@a.no', 'UTF8') || '\x00', '{list@a.no}',
+    row(1, ARRAY['file@a.no'::bytea]), bits(NULL, 'bits@a.no'),
     gen_random_uuid(), now(), 1.5);
   INSERT INTO t (id) VALUES (2);
   CREATE SCHEMA "Odd ""Schema";
@@ -216,7 +220,7 @@ t.test("a scan finds every kind of text, and says what it did not read", functio
     ["public.child.m"] = 1, ["public.t.c_bytes"] = 1, ["public.t.c_blob"] = 1,
     ["pg_catalog.pg_largeobject.data"] = 2, ['Odd "Schema.Ta.ble.Co"l'] = 3 }
   for _, kind in ipairs { "text", "varchar", "char", "name", "citext", "json", "jsonb", "key", "xml",
-    "hstore", "domain", "doc", "varchars", "card", "cards", "mails", "span", "vector" } do
+    "hstore", "domain", "doc", "varchars", "card", "cards", "mails", "span", "vector", "list", "file", "bits" } do
     expected["public.t.c_" .. kind] = 1
   end
   expected["public.t.c_array"] = 2
@@ -231,9 +235,7 @@ t.test("a scan finds every kind of text, and says what it did not read", functio
   end
   t.eq(c.leaks, total)
   t.like(table.concat(found, " "), 'Co"l/b.no Co"l/d.no')
-  local gaps = {}
-  for _, gap in ipairs(c.not_scanned) do gaps[gap.kind] = gap.name end
-  t.eq(gaps, { ["bytea[]"] = "public.t.c_list" })
+  t.eq(json.encode(c.not_scanned), "[]")
   t.eq(c.definitions, { { kind = "comment", object = "public.t", domain = "a.no", sample = "co…@a…", count = 1 } })
   t.eq(c.scanned.large_objects, 3)
   t.eq(c.scanned.tables, 6)

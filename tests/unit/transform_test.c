@@ -172,12 +172,102 @@ static void half_a_row_does_not_pass(void **state)
     cl_mask_free(mask);
 }
 
+static struct cl_column list_columns[] = {
+    {.name = "parts",
+     .class = {.text_like = true,
+               .binary = true,
+               .carrier = CL_CARRIER_NESTED,
+               .form = CL_BINARY_ARRAY}},
+};
+
+static const struct cl_table lists = {
+    .schema = "crm7", .name = "list", .columns = list_columns, .n_columns = 1, .text_like = true};
+
+/* Of one dimension and one based; the number of elements and their type do not matter here. */
+#define HEAD "\0\0\0\1\0\0\0\1\0\0\0\21\0\0\0\4\0\0\0\1"
+
+/* A row of one field, less than 256 bytes. */
+static void make_list(struct cl_buf *row, const char *value, size_t n)
+{
+    cl_buf_init(row, OUT_MAX);
+    cl_buf_add(row, "\0\1\0\0\0", 5);
+    cl_buf_addc(row, (char)n);
+    cl_buf_add(row, value, n);
+}
+
+/* The row on its way; false when it is refused. */
+static bool put_list(const struct cl_mask *mask, const struct cl_buf *row, struct cl_buf *out,
+                     struct cl_err *err)
+{
+    struct cl_transform t;
+    assert_true(cl_transform_init(&t, mask, &lists, CL_COPY_BINARY, err));
+    assert_true(cl_rows_feed(&t.rows, cl_copy_header, CL_COPY_HEADER_BYTES, err));
+    assert_int_equal(cl_rows_next(&t.rows), CL_ROW_MORE);
+    assert_true(cl_rows_feed(&t.rows, row->data, row->len, err));
+    assert_int_equal(cl_rows_next(&t.rows), CL_ROW_OK);
+    bool ok = cl_transform_row(&t, out, err);
+    cl_transform_fini(&t);
+    return ok;
+}
+
+/* Elements get other lengths; NULLs, empty ones and noise stay. */
+static void arrays_of_bytes_are_masked(void **state)
+{
+    (void)state;
+    static const char in[] = HEAD "\0\0\0\16mail to a@b.no\377\377\377\377\0\0\0\0"
+                                  "\0\0\0\5\0\377@b.";
+    static const char wanted[] = HEAD "\0\0\0\30mail to a_b.no@sink.test\377\377\377\377\0\0\0\0"
+                                      "\0\0\0\5\0\377@b.";
+    struct cl_mask *mask = make_mask(false);
+    struct cl_buf row, expected, out;
+    struct cl_err err;
+    make_list(&row, in, sizeof in - 1);
+    make_list(&expected, wanted, sizeof wanted - 1);
+    cl_buf_init(&out, OUT_MAX);
+    assert_true(put_list(mask, &row, &out, &err));
+    assert_int_equal(out.len, expected.len);
+    assert_memory_equal(out.data, expected.data, out.len);
+    cl_buf_fini(&row);
+    cl_buf_fini(&expected);
+    cl_buf_fini(&out);
+    cl_mask_free(mask);
+}
+
+static void broken_arrays_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } broken[] = {
+        {"@@@@", 4},                                  /* no head */
+        {"\0\0\0\7\0\0\0\1@@@@", 12},                 /* dimensions no array has */
+        {"\0\0\0\2\0\0\0\1@@@@\0\0\0\1\0\0\0\1", 20}, /* less than it says */
+        {HEAD "\0\0@", 23},                           /* half a length */
+        {HEAD "\0\0\0\6a@b.n", 29},                   /* half an element */
+        {HEAD "\177\377\377\377@", 25},               /* an element wider than the rest */
+    };
+    struct cl_mask *mask = make_mask(false);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        struct cl_buf row, out;
+        struct cl_err err;
+        make_list(&row, broken[i].bytes, broken[i].n);
+        cl_buf_init(&out, OUT_MAX);
+        assert_false(put_list(mask, &row, &out, &err));
+        assert_string_equal(err.code, "E_COPY_DATA");
+        assert_non_null(strstr(err.message, "crm7.list.parts, row 1"));
+        cl_buf_fini(&row);
+        cl_buf_fini(&out);
+    }
+    cl_mask_free(mask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_come_out_the_same),
-        cmocka_unit_test(exceptions_are_counted),
-        cmocka_unit_test(half_a_row_does_not_pass),
+        cmocka_unit_test(rows_come_out_the_same),    cmocka_unit_test(exceptions_are_counted),
+        cmocka_unit_test(half_a_row_does_not_pass),  cmocka_unit_test(arrays_of_bytes_are_masked),
+        cmocka_unit_test(broken_arrays_are_refused),
     };
     return cmocka_run_group_tests_name("transform", tests, NULL, NULL);
 }

@@ -110,6 +110,11 @@ module.exports.carriers = [
   // bytes
   { name: "bytea", type: "bytea", value: (t) => `convert_to(${quote(t)}, 'UTF8')` },
   { name: "bytea_array", type: "bytea[]", value: (t) => `ARRAY[convert_to(${quote(t)}, 'UTF8')]` },
+  { name: "bytea_domain_array", type: "planted.body[]", value: (t) => `ARRAY[convert_to(${quote(t)}, 'UTF8')]::planted.body[]` },
+  { name: "domain_bytea_array", type: "planted.bodies", value: (t) => `ARRAY[NULL, convert_to(${quote(t)}, 'UTF8')]` },
+  { name: "bytea_composite_array", type: "planted.attachment[]",
+    value: (t) => `ARRAY[ROW(${quote(t)}, convert_to(${quote(t)}, 'UTF8'))::planted.attachment]` },
+  { name: "bytea_range", type: "planted.bytearange", value: (t) => `planted.bytearange(convert_to(${quote(t)}, 'UTF8'), NULL)` },
   { name: "bytea_composite", type: "planted.attachment", value: (t) => `ROW(${quote("a.eml")}, convert_to(${quote(t)}, 'UTF8'))` },
   { name: "bytea_binary", type: "bytea", value: (t) => `'\\x00ff'::bytea || convert_to(${quote(t)}, 'UTF8')`, fits: simple },
   { name: "large_object_binary", value: (t) => `'\\x00ff'::bytea || convert_to(${quote(t)}, 'UTF8')`, large_object: true,
