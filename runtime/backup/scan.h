@@ -52,10 +52,10 @@ struct cl_scan_kept {
     uint64_t count;     /* values */
 };
 
-/* A column that was not read, or a part of it. */
+/* What was not read. */
 struct cl_scan_gap {
-    char *kind; /* "foreign table" */
-    char *name; /* schema.table.column */
+    char *kind; /* "foreign table", or of a definition */
+    char *name; /* schema.table.column, or of the object */
 };
 
 /* Addresses of one domain in the schema itself, in a comment, a view, a function, ... */

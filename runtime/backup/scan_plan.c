@@ -52,7 +52,7 @@ static char *array_literal(const char *const *list, bool *ok)
     return b.data; /* the caller's from here on, failed or not */
 }
 
-static bool add_gap(struct scan_plan *plan, const char *kind, const char *name)
+bool cl_scan_add_gap(struct scan_plan *plan, const char *kind, const char *name)
 {
     struct cl_scan_gap *gaps = realloc(plan->gaps, (plan->n_gaps + 1) * sizeof *gaps);
     if (!gaps) {
@@ -108,7 +108,7 @@ static bool add_unread(struct scan_plan *plan, const PGresult *r, int row)
     cl_buf_init(&name, 1024);
     cl_buf_addf(&name, "%s.%s.%s", PQgetvalue(r, row, C_SCHEMA), PQgetvalue(r, row, C_TABLE),
                 PQgetvalue(r, row, C_COLUMN));
-    bool ok = add_gap(plan, "foreign table", cl_buf_str(&name));
+    bool ok = cl_scan_add_gap(plan, "foreign table", cl_buf_str(&name));
     cl_buf_fini(&name);
     return ok;
 }

@@ -62,6 +62,9 @@ bool cl_scan_plan_load(struct scan_plan *plan, PGconn *conn, const struct cl_mas
                        struct cl_err *err);
 void cl_scan_plan_fini(struct scan_plan *plan);
 
+/* Notes what cannot be read; false when out of memory. */
+bool cl_scan_add_gap(struct scan_plan *plan, const char *kind, const char *name);
+
 /* Searches the definitions; part of loading. */
 bool cl_scan_definitions(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
                          struct cl_err *err);

@@ -286,6 +286,11 @@ t.test("only the tables named are read", function()
 end)
 
 t.test("addresses in the schema are named one by one", function()
+  local role = "role." .. crypto.uuid() .. "@a.no"
+  local _ <close> = setmetatable({}, { __close = function() -- after its database
+    local admin <close> = db.connect { dsn = DSN }
+    admin:exec("DROP ROLE IF EXISTS " .. db.ident(role))
+  end })
   local schema <close> = fresh([[
     CREATE TYPE who AS ENUM ('enum@a.no', 'nobody');
     CREATE DOMAIN named AS text DEFAULT 'domain@a.no' CHECK (VALUE <> 'checked@a.no');
@@ -302,7 +307,19 @@ t.test("addresses in the schema are named one by one", function()
     CREATE SERVER server FOREIGN DATA WRAPPER w OPTIONS (o 'server@a.no');
     CREATE FOREIGN TABLE ft (m text OPTIONS (o 'column@a.no')) SERVER server OPTIONS (o 'foreign@a.no');
     COMMENT ON COLUMN t.m IS 'comment@a.no, masked_a.no@mailinator.com';
-  ]])
+    CREATE TABLE late (id int);
+    ALTER TABLE late ADD m text DEFAULT 'late@a.no';
+    ALTER TABLE late ALTER m DROP DEFAULT;
+    CREATE TABLE keyed (m text) PARTITION BY LIST ((m = 'key@a.no'));
+    CREATE STATISTICS st ON (m || 'statistics@a.no'), id FROM t;
+    CREATE AGGREGATE ag (text) (SFUNC = textcat, STYPE = text, INITCOND = 'aggregate@a.no');
+    CREATE PUBLICATION pb FOR TABLE t WHERE (m <> 'publication@a.no') WITH (publish = 'insert');
+    CREATE TABLE "table@a.no" ("column@a.no" int, "other-column" int,
+      CONSTRAINT "constraint@a.no" CHECK ("other-column" > 0));
+    CREATE INDEX "index@a.no" ON t (id);
+    CREATE FUNCTION "function@a.no"(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE SCHEMA "schema@a.no";
+    CREATE ROLE ]] .. db.ident(role) .. "; GRANT SELECT ON t TO " .. db.ident(role))
   local c = mask.scan { dsn = schema.dsn }
   local found = {}
   for _, one in ipairs(c.definitions) do
@@ -320,8 +337,46 @@ t.test("addresses in the schema are named one by one", function()
     ["policy: public.t"] = "a.no/1 ", ["index definition: public.i"] = "a.no/1 ",
     ["foreign data wrapper: w"] = "a.no/1 ", ["foreign server: server"] = "a.no/1 ",
     ["foreign table: public.ft"] = "a.no/1 ", ["foreign table column: public.ft.m"] = "a.no/1 ",
-    ["comment: public.t.m"] = "a.no/1 " })
+    ["comment: public.t.m"] = "a.no/1 ", ["default of an added column: public.late.m"] = "a.no/1 ",
+    ["partition key: public.keyed"] = "a.no/1 ", ["extended statistics: public.st"] = "a.no/1 ",
+    ["function: public.ag(text)"] = "a.no/1 ", ["publication: pb of public.t"] = "a.no/1 ",
+    ['table name: public."table_a.no@mailinator.com"'] = "a.no/1 ",
+    ['table column name: public."table_a.no@mailinator.com"."column_a.no@mailinator.com"'] = "a.no/1 ",
+    ['table constraint name: "constraint_a.no@mailinator.com" on public."table_a.no@mailinator.com"'] = "a.no/1 ",
+    ["index definition: public.index_a.no@mailinator.com"] = "a.no/1 ",
+    ['index name: public."index_a.no@mailinator.com"'] = "a.no/1 ",
+    ['function: public."function_a.no@mailinator.com"(text)'] = "a.no/1 ",
+    ['function name: public."function_a.no@mailinator.com"(pg_catalog.text)'] = "a.no/1 ",
+    ['schema name: "schema_a.no@mailinator.com"'] = "a.no/1 ",
+    [('role name: "%s"'):format(mask.email(role))] = "a.no/1 " })
   t.eq(c.leaks, 0)
+  t.eq(json.encode(c.not_scanned):find("subscription"), nil)
+end)
+
+t.test("a subscription's connection string is read by who may, else named as not scanned", function()
+  local name = "reader_" .. crypto.uuid():gsub("-", "")
+  local _ <close> = setmetatable({}, { __close = function()
+    local admin <close> = db.connect { dsn = DSN }
+    admin:exec("DROP ROLE IF EXISTS " .. name)
+  end })
+  local base <close> = fresh(("CREATE ROLE %s LOGIN PASSWORD 'reads'"):format(name))
+  local conn <close> = db.connect { dsn = base.dsn }
+  conn:exec([[CREATE SUBSCRIPTION "sub@a.no" CONNECTION 'dbname=none application_name=<sub&conninfo@a.no>'
+    PUBLICATION p WITH (connect = false, slot_name = NONE)]])
+  local function told(dsn)
+    local c = mask.scan { dsn = dsn }
+    local lines = {}
+    for _, one in ipairs(c.definitions) do lines[#lines + 1] = one.kind .. " " .. one.object .. " " .. one.count end
+    for _, gap in ipairs(c.not_scanned) do lines[#lines + 1] = "not: " .. gap.kind .. " " .. gap.name end
+    return lines
+  end
+  local ok, all = pcall(told, base.dsn)
+  local reader = base.dsn:gsub("user=%S+", "user=" .. name):gsub("password=%S+", "") .. " password=reads"
+  local ok_reader, less = pcall(told, reader)
+  conn:exec('DROP SUBSCRIPTION "sub@a.no"') -- else the database cannot be dropped
+  t.ok(ok and ok_reader, all, less)
+  t.eq(all, { "subscription sub_a.no@mailinator.com 2" }) -- its name counts
+  t.eq(less, { "not: subscription sub_a.no@mailinator.com" })
 end)
 
 t.test("a table read in parts gives the same certificate", function()
