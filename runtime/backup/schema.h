@@ -2,7 +2,8 @@
  * The schema: pg_dump writes it, pg_restore turns it into SQL, and that SQL is cut into the entries
  * of the dump's table of contents and run here, through a session of ours, many entries to a
  * transaction.  So a schema is restored under our settings, its failures name the object, and what
- * was done can be told from what was not.  Comments and security labels are masked on the way.
+ * was done can be told from what was not.  Comments, security labels and constants in default and
+ * generated expressions are masked on the way.
  */
 #ifndef CL_BACKUP_SCHEMA_H
 #define CL_BACKUP_SCHEMA_H
@@ -41,7 +42,7 @@ struct cl_script_entry {
     enum cl_script_turn turn; /* when it is run */
     char *label;              /* "INDEX public person_idx", for messages; owned */
     char *sql;                /* in the script's text, or masked; NULL until cut */
-    char *masked;             /* a comment that was masked; NULL: none; owned */
+    char *masked;             /* the SQL, when something in it was; NULL: nothing; owned */
     char *settings;           /* of the session, for what follows; owned */
 };
 
@@ -53,7 +54,7 @@ struct cl_script {
     char *settings;     /* behind those, for the first entry; owned */
     struct cl_tablespaces tablespaces; /* that the source's objects lie in */
     size_t n_logins;                   /* user mappings that were left out */
-    struct cl_mask_tally tally;        /* of comments that were masked */
+    struct cl_mask_tally tally;        /* of what was masked */
 };
 
 struct cl_after;

@@ -13,6 +13,7 @@
 #include "after.h"
 #include "base/fault.h"
 #include "comments.h"
+#include "defaults.h"
 #include "loop/child.h"
 #include "pg/session.h"
 #include "pick.h"
@@ -198,8 +199,8 @@ static bool cut(struct cl_script *script, const struct cl_backup_spec *spec, str
     return script->settings != NULL;
 }
 
-/* Comments go through the mask. */
-static bool mask_comments(struct cl_script *script, const struct cl_mask *mask, struct cl_err *err)
+/* What can be masked without breaking the schema: an entry is a comment or has expressions. */
+static bool mask_entries(struct cl_script *script, const struct cl_mask *mask, struct cl_err *err)
 {
     bool ok = true;
     for (size_t i = 0; ok && mask && i < script->n_entries; i++) {
@@ -207,7 +208,9 @@ static bool mask_comments(struct cl_script *script, const struct cl_mask *mask, 
         struct cl_buf out;
         bool changed;
         cl_buf_init(&out, SCRIPT_BYTES_MAX);
-        ok = cl_comment_mask(entry->label, entry->sql, mask, &out, &changed, &script->tally, err);
+        ok = cl_comment_mask(entry->label, entry->sql, mask, &out, &changed, &script->tally, err) &&
+             (changed || cl_defaults_mask(entry->label, entry->sql, mask, &out, &changed,
+                                          &script->tally, err));
         if (ok && changed) {
             entry->masked = out.data;
             entry->sql = out.data;
@@ -258,7 +261,7 @@ bool cl_script_load(struct cl_script *script, const struct cl_tools *tools, stru
               (script->n_entries == 0 ||
                (write_list(list_path, &kept, err) &&
                 run_restore(tools, watch, spec->leave, sql_args, &script->text, err) &&
-                cut(script, spec, err) && mask_comments(script, spec->mask, err)));
+                cut(script, spec, err) && mask_entries(script, spec->mask, err)));
     if (*list_path) {
         unlink(list_path);
     }
