@@ -157,7 +157,7 @@ local STREAM = set("source", "source_password", "target", "target_password", "ma
   "jobs", "part_bytes", "leave", "tablespaces", "resume", "keep_snapshot_s", "progress", "compare",
   "toast_lz4", table.unpack(PROTECTION))
 local REWRITE = set("source", "source_password", "target", "target_password", "mask", "tables",
-  "exclude_data", "jobs", "progress", "compare")
+  "exclude_data", "jobs", "leave", "progress", "compare")
 local FORGET = set("key")
 local CHECK = set("source", "password", "source_password", "mask", "exclude_data", "tables", "jobs",
   "progress", table.unpack(PROTECTION))
@@ -271,9 +271,10 @@ end
 
 --- Fills tables of a copy again that was made from the source's files (CREATE DATABASE … TEMPLATE):
 --- those named are emptied and come from the source through the mask, those of exclude_data stay empty,
---- materialised views are refreshed. Indexes stay; foreign keys are made again. compare: as for restore.
+--- materialised views are refreshed. Indexes stay; foreign keys are made again. So are all large objects; of
+--- leave, "owners" and "privileges" are theirs. compare: as for restore.
 ---@param options {source: string, source_password: any, target: string, target_password: any,
----  mask: userdata|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil,
+---  mask: userdata|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil, leave: string[]|nil,
 ---  compare: boolean|nil, progress: function|nil}
 ---@return table summary as restore's
 function M.rewrite(options)

@@ -324,7 +324,7 @@ local function template_copy(run, spec)
   local from, from_password = tenant.dsn(run.config, target.cluster, raw)
   local made = outcome(run, backup.rewrite { source = from, source_password = from_password, target = dsn,
     target_password = password, mask = rules, tables = tables, exclude_data = rules:empty(),
-    compare = true, progress = spec.progress })
+    leave = M.LEFT_BEHIND, compare = true, progress = spec.progress })
   tenant.drop_database(admin, raw)
   made.counts = personalise(run, spec, source)
   local conn <close> = tenant.connect(run.config, target.cluster, name)

@@ -90,8 +90,8 @@ function M.leave_behind(conn)
   return count
 end
 
---- The tables that are to be filled again: of the places a scan has found (views follow theirs), and
---- others whose columns more is done to.
+--- The tables that are to be filled again: of the places a scan has found (views follow theirs, large
+--- objects come in any case), and others whose columns more is done to.
 ---@param certificate table
 ---@param others string[]
 ---@param except string[] tables that are emptied in any case
@@ -99,6 +99,7 @@ end
 function M.tables_of(conn, certificate, others, except)
   local list, seen = {}, {}
   for _, name in ipairs(except) do seen[name] = true end
+  seen["pg_catalog.pg_largeobject"] = true
   local function add(schema, relation)
     local name = schema .. "." .. relation
     if not seen[name] and conn:value([[SELECT c.relkind = 'r' FROM pg_class c

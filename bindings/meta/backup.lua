@@ -144,7 +144,7 @@ function backup.restore(options) end
 ---@return backup.summary
 function backup.stream(options) end
 ---Fills tables of a copy again that was made from the source's files: those named come through the mask.
----@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
+---@param options {source: string|secret, source_password: string|secret|nil, target: string|secret, target_password: string|secret|nil, mask: mask.rules|nil, tables: string[], exclude_data: string[]|nil, jobs: integer|nil, leave: string[]|nil, compare: boolean|nil, progress: nil|fun(p: backup.progress)}
 ---@return backup.summary
 function backup.rewrite(options) end
 ---Raises what stream would raise before it writes anything.

@@ -174,8 +174,8 @@ bool cl_backup_stream(struct cl_job *job, const struct cl_backup_spec *spec,
                       struct cl_backup_summary *summary, struct cl_err *err);
 
 /* source -> target, which is a copy of its files: empties the tables of spec->tables and those of
- * spec->exclude, and fills the former from the source, masked; materialised views are refreshed.
- * Class invalid, code E_TEMPLATE_OBJECTS, when there are large objects to mask. */
+ * spec->exclude, and fills the former from the source, masked, like all large objects; materialised
+ * views are refreshed. */
 bool cl_backup_rewrite(struct cl_job *job, const struct cl_backup_spec *spec,
                        struct cl_backup_summary *summary, struct cl_err *err);
 

@@ -214,7 +214,7 @@ static bool write_objects(struct cl_run *run, struct cl_source *source, PGconn *
                                    .target = target,
                                    .sum = run->spec->compare ? &sum.contents : NULL,
                                    .leave = run->spec->leave,
-                                   .replace = run->marks.resumed};
+                                   .replace = run->marks.resumed || run->rewrites};
     struct cl_lo_sink *sink = cl_lo_sink_open(&spec, err);
     bool ok = sink && cl_lo_pass(run, source, cl_lo_sink_base(sink), expect, &pipe, err);
     if (ok) {

@@ -31,7 +31,7 @@ struct remarked {
 struct cl_lo_writer {
     PGconn *conn;          /* borrowed; idle between calls */
     unsigned leave;        /* what does not go along */
-    bool replace;          /* some may be there already: a killed run made them */
+    bool replace;          /* some may be there already, and go first */
     char *user;            /* whose objects are when nobody says otherwise */
     struct cl_buf oids;    /* of objects not yet made: a binary array, header included */
     struct cl_buf data;    /* their contents, same */

@@ -1,13 +1,12 @@
 /*
  * source -> a copy of its files: only the tables that are named are emptied, and filled from the
- * source through the mask. Everything else of the copy stays as it is.
+ * source through the mask; each large object gives way to the source's, masked. Everything else of
+ * the copy stays as it is.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "after.h"
 #include "base/embed.h"
-#include "largeobject.h"
 #include "run.h"
 #include "stream.h"
 #include "target.h"
@@ -121,17 +120,12 @@ static bool refresh(struct cl_run *run, PGconn *conn, const PGresult *views, str
     return ok;
 }
 
-static bool refuse_objects(struct cl_run *run, PGconn *source, struct cl_err *err)
+/* They came with the files. */
+static bool allowed(const struct cl_backup_spec *spec, struct cl_err *err)
 {
-    uint64_t n = 0;
-    if (!run->spec->mask || !cl_lo_count(source, &n, err)) {
-        return !run->spec->mask;
-    }
-    return n == 0 ||
-           cl_fail(err, CL_INVALID, "E_TEMPLATE_OBJECTS",
-                   "the source has %" PRIu64 " large objects, and a copy of its files holds them "
-                   "unmasked: stream it",
-                   n);
+    return !(spec->leave & CL_LEAVE_LARGE_OBJECTS) ||
+           cl_fail(err, CL_INVALID, "E_OPTION",
+                   "a copy of the source's files has its large objects: leave cannot name them");
 }
 
 bool cl_backup_rewrite(struct cl_job *job, const struct cl_backup_spec *spec,
@@ -145,16 +139,16 @@ bool cl_backup_rewrite(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_after none = {0}; /* indexes are there */
     struct cl_proof proof = {0};
     PGresult *statements = NULL;
-    bool ok = cl_run_begin(&run, job, spec, summary, err) &&
+    bool ok = cl_run_begin(&run, job, spec, summary, err) && allowed(spec, err) &&
               cl_run_open_source(&run, &keeper, err) && cl_target_join(&target, &run, err) &&
               cl_identity_read(&identity, target.conn, err) &&
               cl_identity_differ(&keeper.identity, &identity, err) &&
-              cl_run_read_source(&run, &keeper, &catalog, err) && choose(&run, &catalog, err) &&
-              refuse_objects(&run, keeper.link.conn, err);
+              cl_run_read_source(&run, &keeper, &catalog, err) && choose(&run, &catalog, err);
     if (ok) {
+        run.rewrites = true;
         statements = read_statements(target.conn, &catalog, err);
         ok = statements && run_statements(&run, target.conn, statements, 'f', err) &&
-             cl_stream_rows(&run, &keeper, target.conn, &catalog, &none, &proof, false, err);
+             cl_stream_rows(&run, &keeper, target.conn, &catalog, &none, &proof, true, err);
     }
     cl_run_release(&run);
     cl_keeper_close(&keeper); /* the source is not needed any more */

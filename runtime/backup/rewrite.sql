@@ -61,6 +61,8 @@ statements (turn, statement) AS (
       FROM stale t
       JOIN pg_statistic_ext s ON s.stxrelid = t.oid
     UNION ALL
+    SELECT 3, 'DELETE FROM pg_statistic WHERE starelid = ''pg_largeobject''::regclass'
+    UNION ALL
     SELECT 4, format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, definition) FROM keys
     UNION ALL
     SELECT 5, format('COMMENT ON CONSTRAINT %I ON %s IS %L', conname, name, note)
@@ -75,5 +77,9 @@ statements (turn, statement) AS (
     UNION ALL -- and the pages of those are given back
     SELECT 8, 'VACUUM (FULL) ' || c
       FROM unnest('{pg_statistic,pg_statistic_ext_data}'::text[]) c
+    UNION ALL -- as are those of large objects that were, and of what was said about them
+    SELECT 8, 'VACUUM (FULL) ' || c
+      FROM unnest('{pg_largeobject,pg_largeobject_metadata,pg_description,pg_seclabel}'::text[]) c
+     WHERE EXISTS (SELECT FROM pg_largeobject_metadata)
 )
 SELECT turn > 3 AS after, statement FROM statements ORDER BY turn, statement

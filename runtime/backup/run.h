@@ -36,6 +36,7 @@ struct cl_run {
     struct cl_work *work;              /* same: phase, objects in work */
     struct cl_watch *watch;            /* owned; NULL until begun */
     bool replica;                      /* sessions on the target act as replicas: see into.h */
+    bool rewrites;                     /* the target has the source's large objects already */
     struct cl_lo_sum objects;          /* large objects written so far, when it compares */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */

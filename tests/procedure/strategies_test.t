@@ -230,7 +230,10 @@ test1 $source_db "alter table crm7.contact owner to nordlys_owner" "grant select
     "comment on constraint email_contact_id_fkey on crm7.email is 'whose it is'" \
     "create function crm7.never() returns trigger language plpgsql as \$\$ begin raise exception 'fired'; end \$\$" \
     "create trigger never before insert on crm7.person for each row execute function crm7.never()" \
-    "alter table crm7.person enable always trigger never" "analyze"
+    "alter table crm7.person enable always trigger never" \
+    "select lo_from_bytea(7777, convert_to('Ola <ola@nordlys-kunde.example>', 'UTF8'))" \
+    "comment on large object 7777 is 'of ola@nordlys-kunde.example'" \
+    "alter large object 7777 owner to nordlys_owner" "grant select on large object 7777 to cloner" "analyze"
 mkdir -p "$blobs/test1/templates" "$blobs/test1/attachments"
 for kind in templates attachments; do cp -a "$blobs/prod1/$kind/$source_ctx" "$blobs/test1/$kind/"; done
 in_registry "update registry.cluster set isolated = false where name = 'test1'" \
@@ -247,6 +250,10 @@ same "template: the same environment" "$demo/wanted" "$demo/got"
 is "template: nothing is left between" "$(test1 postgres "select count(*) from pg_database where datname like '%\_raw\_%'")" 0
 is "template: the view follows its table" "$(in_target "select count(*) filter (where email_address like '%@mailinator.com') > 0,
     count(*) filter (where email_address like '%@nordlys-%') from crm7.mails")" "t|0"
+is "template: large objects are masked, and nobody's of production" "$(in_target "select convert_from(lo_get(7777), 'UTF8'),
+    obj_description(7777, 'pg_largeobject'), (select lomowner::regrole <> 'nordlys_owner'::regrole
+    from pg_largeobject_metadata where oid = 7777)")" \
+    "Ola <ola_nordlys-kunde.example@mailinator.com>|of ola_nordlys-kunde.example@mailinator.com|t"
 is "template: tables with nothing to mask are the server's own copy" "$(result wait_backup copy,rewritten | grep -c 'crm7.sequence\|crm7.ticket_status"')" 0
 test1 $source_db "select pg_sleep(60)" >/dev/null 2>&1 &
 sleeper=$!
