@@ -225,7 +225,29 @@ static bool missing(const struct cl_mask_method *method, const char *column, str
     return blame_rule(method, err);
 }
 
-bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask,
+/* Of a table the catalog has nothing of: is it partitioned, and only lacks partitions? */
+static bool find_empty(const struct cl_mask_method *method, PGconn *conn, struct cl_err *err)
+{
+    const char *column = cl_mask_method_column(method);
+    const char *by = cl_mask_method_by(method);
+    const char *params[] = {cl_mask_method_schema(method), cl_mask_method_table(method), column,
+                            by ? by : column};
+    const struct cl_embedded *sql = cl_embedded("runtime/backup/empty_root.sql");
+    PGresult *r = cl_pg_query(conn, sql->data, 4, params, err);
+    if (!r) {
+        return false;
+    }
+    bool there = PQntuples(r) > 0;
+    bool has_column = there && *PQgetvalue(r, 0, 0) == 't';
+    bool has_by = there && *PQgetvalue(r, 0, 1) == 't';
+    PQclear(r);
+    if (!there) {
+        return missing(method, NULL, err);
+    }
+    return (has_column && has_by) || missing(method, has_column ? by : column, err);
+}
+
+bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask, PGconn *conn,
                       struct cl_err *err)
 {
     for (size_t i = 0; mask && i < cl_mask_methods_count(mask); i++) {
@@ -243,8 +265,8 @@ bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *ma
                 return missing(method, find_column(table, column) ? by : column, err);
             }
         }
-        if (!found) {
-            return missing(method, NULL, err);
+        if (!found && !find_empty(method, conn, err)) {
+            return false;
         }
     }
     return true;

@@ -90,8 +90,9 @@ bool cl_catalog_exclude(struct cl_catalog *catalog, char *const *names, size_t n
  */
 bool cl_catalog_mask(struct cl_catalog *catalog, const struct cl_mask *mask, struct cl_err *err);
 
-/* Class invalid, code E_RULES, when a method names a table or a column that is not there. */
-bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask,
+/* Class invalid, code E_RULES, when a method names a table or a column that is not there. conn is
+ * where the catalog was read: tables that have no partitions are not in it. */
+bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask, PGconn *conn,
                       struct cl_err *err);
 
 /* The method of a column; NULL: it is swept. */

@@ -285,7 +285,7 @@ bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_keeper_open(&keeper, run.watch, "source", spec->source, err) &&
               cl_catalog_load_whole(&catalog, keeper.link.conn, err) &&
               cl_catalog_exclude(&catalog, spec->exclude, spec->n_exclude, err) &&
-              cl_catalog_named(&catalog, spec->mask, err) &&
+              cl_catalog_named(&catalog, spec->mask, keeper.link.conn, err) &&
               cl_catalog_mask(&catalog, spec->mask, err) && cl_run_protect(&run, &keeper, err) &&
               cl_check_plan_load(plan, &run, &catalog, keeper.link.conn, err) &&
               read_tables(plan, &keeper, err);

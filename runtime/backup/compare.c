@@ -117,7 +117,7 @@ static bool open_source(struct cl_comparison *all, struct cl_err *err)
     return cl_keeper_open(&all->source, all->run->watch, "source", spec->source, err) &&
            cl_catalog_load(&all->source_tables, all->source.link.conn, err) &&
            cl_catalog_exclude(&all->source_tables, spec->exclude, spec->n_exclude, err) &&
-           cl_catalog_named(&all->source_tables, spec->mask, err) &&
+           cl_catalog_named(&all->source_tables, spec->mask, all->source.link.conn, err) &&
            cl_catalog_mask(&all->source_tables, spec->mask, err) &&
            cl_run_protect(all->run, &all->source, err);
 }

@@ -324,7 +324,7 @@ bool cl_into_plan(struct cl_into *into, struct cl_run *run, PGconn *target,
     }
     const struct cl_mask *mask = run->spec->mask;
     if (!probe_replica(into, err) || !cl_catalog_load_whole(&into->catalog, target, err) ||
-        (stored && !cl_catalog_named(&into->catalog, mask, err)) ||
+        (stored && !cl_catalog_named(&into->catalog, mask, target, err)) ||
         !cl_catalog_mask(&into->catalog, mask, err)) {
         return false;
     }

@@ -168,7 +168,7 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
         catalog->tables[i].excluded = strcmp(catalog->tables[i].schema, CL_MARKS_SCHEMA) == 0;
     }
     ok = ok && cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) &&
-         (run->pick || cl_catalog_named(catalog, run->spec->mask, err)) &&
+         (run->pick || cl_catalog_named(catalog, run->spec->mask, target->link.conn, err)) &&
          cl_catalog_mask(catalog, run->spec->mask, err) &&
          cl_plan_archived(plan, manifest, catalog, err) &&
          list_parts(run, &parts, which, manifest, catalog->tables, plan->which, err);

@@ -31,6 +31,7 @@ CREATE TABLE m.event (id int, day date, what text) PARTITION BY RANGE (day);
 CREATE TABLE m.event_24 PARTITION OF m.event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE m.event_rest PARTITION OF m.event DEFAULT;
 INSERT INTO m.event SELECT i, date '2024-01-01' + i, 'e' || i FROM generate_series(0, 500) i;
+CREATE TABLE m.empty (id int, mail text, born date) PARTITION BY LIST (id);
 CREATE TABLE m.other (id int PRIMARY KEY, n numeric, d date, t text);
 INSERT INTO m.other SELECT i, i / 3.0, date '2000-01-01' + i, 'other ' || i FROM generate_series(1, 500) i;
 SQL
@@ -124,6 +125,8 @@ ok "a table that is not there" wrong 'the rules name m.persons, but' m.persons.f
 ok "a partition" wrong 'm.event_24.*partition' m.event_24.day 'null()'
 ok "a column that decides and is not there" wrong 'm.person.uid' m.person.born 'date_shift { days = 3, by = "uid" }'
 ok "a type it cannot make" wrong "m.person.born \\\\?\\(date\\): method 'redact'" m.person.born 'redact()'
+ok "a column of a table without partitions" wrong 'wrong.lua:1: the rules name m.empty.mial' m.empty.mial 'null()'
+ok "a column that decides there and is not there" wrong 'm.empty.uid' m.empty.born 'date_shift { days = 3, by = "uid" }'
 ok "too wide for its column" wrong 'm.person.last.*6' m.person.last 'constant "too wide"'
 
 finish

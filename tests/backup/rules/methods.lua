@@ -30,5 +30,6 @@ return function() return mask.rules {
     ["m.person.raw"] = mask.json { ["contact.phone"] = mask.fake "phone", ["age"] = mask.generalise { bucket = 10 } },
     ["m.alias.login"] = mask.hash { form = "letters", length = 20 },
     ["m.event.day"] = mask.date_shift { days = 300 },
+    ["m.empty.born"] = mask.date_shift { days = 3, by = "id" }, -- has no partition
   },
 } end
