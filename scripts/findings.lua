@@ -16,6 +16,10 @@ local SAID = {
       .. "mail domain"):format(rows(f.count, "does", "do"), f.limit, f.needed)
   end,
   unique = function(f)
+    if f.other then
+      return ("%s the key of another in %s by the column's method, %s: choose one that keeps values apart, such "
+        .. "as hash"):format(rows(f.count, "would have", "would have"), f.name, f.other)
+    end
     return ("%s have the key of another in %s once masked: change one of each, or choose another mail "
       .. "domain (addresses that are in it already stay as they are)"):format(rows(f.count, "would", "would"), f.name)
   end,

@@ -272,6 +272,46 @@ bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *ma
     return true;
 }
 
+static bool any_lossy(const struct cl_mask *mask)
+{
+    for (size_t i = 0; mask && i < cl_mask_methods_count(mask); i++) {
+        if (cl_mask_method_lossy(cl_mask_method_at(mask, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cl_catalog_distinct(const struct cl_catalog *catalog, const struct cl_mask *mask, PGconn *conn,
+                         struct cl_err *err)
+{
+    enum { SCHEMA, TABLE, COLUMN, INDEX, RULE_SCHEMA, RULE_TABLE };
+    if (!any_lossy(mask)) {
+        return true;
+    }
+    PGresult *r = run_sql(conn, "runtime/backup/unique_columns.sql", err);
+    bool ok = r != NULL;
+    for (int row = 0; ok && row < PQntuples(r); row++) {
+        const char *column = PQgetvalue(r, row, COLUMN);
+        const struct cl_mask_method *method = cl_mask_method(
+            mask, PQgetvalue(r, row, RULE_SCHEMA), PQgetvalue(r, row, RULE_TABLE), column);
+        const struct cl_table *table =
+            method && cl_mask_method_lossy(method)
+                ? cl_catalog_find(catalog, PQgetvalue(r, row, SCHEMA), PQgetvalue(r, row, TABLE))
+                : NULL;
+        if (table && !table->excluded) {
+            cl_fail(err, CL_INVALID, "E_RULES",
+                    "%s.%s.%s is unique (%s), and method '%s' makes one value of many: choose one "
+                    "that keeps them apart, such as 'hash'",
+                    table->schema, table->name, column, PQgetvalue(r, row, INDEX),
+                    cl_mask_method_kind(method));
+            ok = blame_rule(method, err);
+        }
+    }
+    PQclear(r);
+    return ok;
+}
+
 /* Is it in the binary format what it is in text, but for a byte before jsonb? */
 static bool same_in_binary(const struct cl_column *column)
 {

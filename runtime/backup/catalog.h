@@ -95,6 +95,10 @@ bool cl_catalog_mask(struct cl_catalog *catalog, const struct cl_mask *mask, str
 bool cl_catalog_named(const struct cl_catalog *catalog, const struct cl_mask *mask, PGconn *conn,
                       struct cl_err *err);
 
+/* Same, when a column that is unique by itself has a method that makes one value of many. */
+bool cl_catalog_distinct(const struct cl_catalog *catalog, const struct cl_mask *mask, PGconn *conn,
+                         struct cl_err *err);
+
 /* The method of a column; NULL: it is swept. */
 const struct cl_mask_method *cl_table_method(const struct cl_table *table, const char *column,
                                              const struct cl_mask *mask);

@@ -132,6 +132,23 @@ static bool add_link(struct cl_check_result *result, const struct check_table *t
     return add_finding(result, &model, t->read.schema, t->read.name, link->name);
 }
 
+/* Kinds of the methods that make the columns of a rule. */
+static char *methods_of(const struct check_rule *rule)
+{
+    struct cl_buf names;
+    cl_buf_init(&names, NAMES_MAX);
+    cl_buf_adds(&names, "");
+    for (size_t k = 0; k < rule->n_columns; k++) {
+        size_t i = rule->columns[k];
+        const struct check_table *t = rule->table;
+        const struct cl_mask_method *method = i < t->n_swept ? t->stats[i].method : NULL;
+        if (method) {
+            cl_buf_addf(&names, "%s%s", names.len ? ", " : "", cl_mask_method_kind(method));
+        }
+    }
+    return names.data;
+}
+
 static bool add_broken(struct cl_check_result *result, const struct check_rule *rule)
 {
     struct cl_buf names;
@@ -141,7 +158,7 @@ static bool add_broken(struct cl_check_result *result, const struct check_rule *
     }
     struct cl_check_finding model = {.kind = kinds[rule->kind],
                                      .columns = names.data,
-                                     .other = strdup(""),
+                                     .other = methods_of(rule),
                                      .count = rule->count};
     memcpy(model.sample, rule->sample, sizeof model.sample);
     return add_finding(result, &model, rule->schema, rule->table_name, rule->name);
@@ -286,6 +303,7 @@ bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
               cl_catalog_load_whole(&catalog, keeper.link.conn, err) &&
               cl_catalog_exclude(&catalog, spec->exclude, spec->n_exclude, err) &&
               cl_catalog_named(&catalog, spec->mask, keeper.link.conn, err) &&
+              cl_catalog_distinct(&catalog, spec->mask, keeper.link.conn, err) &&
               cl_catalog_mask(&catalog, spec->mask, err) && cl_run_protect(&run, &keeper, err) &&
               cl_check_plan_load(plan, &run, &catalog, keeper.link.conn, err) &&
               read_tables(plan, &keeper, err);

@@ -44,7 +44,8 @@ struct cl_check_finding {
     uint64_t count;   /* rows; 0: those were not looked at */
     size_t limit;     /* width: of the column */
     size_t needed;    /* width: see above */
-    char *other;      /* foreign key: schema.table.column referred to; else "" */
+    char *other;      /* foreign key: schema.table.column referred to; of a rule: kinds of the
+                         methods its columns have; else "" */
     char
         sample[CL_CHECK_SAMPLE_BYTES]; /* of what is masked, shortened; "" when it has no address */
 };

@@ -280,13 +280,28 @@ static bool add_rule(struct check_plan *plan, int first, int n, int version, str
            (rule->bytewise || rule->reason || make_question(rule, r, first, err));
 }
 
+/* Do methods keep all keys apart? Then there is nothing to count. */
+static bool is_safe(const struct check_rule *rule)
+{
+    const struct check_table *t = rule->table;
+    for (size_t k = 0; k < rule->n_columns; k++) {
+        size_t i = rule->columns[k];
+        const struct cl_mask_method *method = i < t->n_swept ? t->stats[i].method : NULL;
+        if (i < t->n_swept &&
+            !(method && cl_mask_method_injective(method, t->columns[i].class.max_chars))) {
+            return false;
+        }
+    }
+    return rule->kind == CHECK_UNIQUE && rule->bytewise;
+}
+
 /* Gives each table its rules that are looked into. */
 static bool share_rules(struct check_plan *plan, struct cl_err *err)
 {
     for (size_t i = 0; i < plan->n_rules; i++) {
         struct check_rule *rule = &plan->rules[i];
         struct check_table *t = rule->table;
-        if (!t || rule->reason) {
+        if (!t || rule->reason || is_safe(rule)) {
             continue;
         }
         struct check_rule **rules = realloc(t->rules, (t->n_rules + 1) * sizeof(*rules));

@@ -224,7 +224,8 @@ bool cl_run_read_source(struct cl_run *run, struct cl_keeper *keeper, struct cl_
     const struct cl_mask *mask = run->spec->mask ? run->spec->mask : run->spec->restored_with;
     if (!finished(conn, err) || !cl_catalog_load(catalog, conn, err) ||
         !cl_catalog_exclude(catalog, run->spec->exclude, run->spec->n_exclude, err) ||
-        !cl_catalog_named(catalog, mask, conn, err) || !cl_catalog_mask(catalog, mask, err) ||
+        !cl_catalog_named(catalog, mask, conn, err) ||
+        !cl_catalog_distinct(catalog, mask, conn, err) || !cl_catalog_mask(catalog, mask, err) ||
         !within_reach(catalog, err) || !cl_keeper_lock(keeper, catalog, err) ||
         !cl_catalog_sequences(catalog, conn, err) || !cl_catalog_matviews(catalog, conn, err)) {
         return false;

@@ -132,6 +132,10 @@ const char *cl_mask_method_by(const struct cl_mask_method *method);
 /* Do distinct values stay distinct in a column of at most max_chars characters (0: any)? */
 bool cl_mask_method_injective(const struct cl_mask_method *method, size_t max_chars);
 
+/* Does it make one value of many, so that no column whose values differ may have it? Of a method
+ * that is neither lossy nor injective only the data can tell. */
+bool cl_mask_method_lossy(const struct cl_mask_method *method);
+
 /* What a column's values are. */
 enum cl_mask_type {
     CL_MASK_OTHER, /* anything else, in PostgreSQL's text form */

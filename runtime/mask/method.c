@@ -197,6 +197,7 @@ bool cl_method_make(struct cl_mask_method *method, const struct cl_mask_method_s
         return cl_fail(err, CL_INVALID, "E_METHOD", "there is no method '%s'", spec->kind);
     }
     method->kind = kind;
+    method->lossy = kind->lossy;
     if (spec->script) {
         method->script = *spec->script;
     }
@@ -280,6 +281,11 @@ bool cl_mask_method_injective(const struct cl_mask_method *method, size_t max_ch
 {
     return method->kind == &cl_method_hash && method->number >= HASH_LEAST_CHARS &&
            (max_chars == 0 || max_chars >= HASH_LEAST_CHARS);
+}
+
+bool cl_mask_method_lossy(const struct cl_mask_method *method)
+{
+    return method->lossy;
 }
 
 bool cl_mask_method_fits(const struct cl_mask_method *method, enum cl_mask_type type,

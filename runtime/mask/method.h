@@ -16,6 +16,7 @@ struct cl_method_kind {
     unsigned types;             /* CL_METHOD_TYPE of each it makes values of */
     bool keyed;                 /* needs a key */
     bool clean;                 /* no result can hold an address: it is not swept */
+    bool lossy;                 /* makes one value of many, whatever the values are */
     /* Reads the options; may be NULL. */
     bool (*make)(struct cl_mask_method *method, const struct cl_mask_method_spec *spec,
                  struct cl_err *err);
@@ -62,6 +63,7 @@ struct cl_mask_method {
     size_t n_steps;                    /* in steps */
     char *path;                        /* inside json: which values; owned */
     const struct cl_method_kind *kind; /* what it does */
+    bool lossy;                        /* as its kind, unless its options say otherwise */
     const char *key;                   /* key_bytes; borrowed; NULL: none */
     size_t key_bytes;                  /* of key */
     const char *purpose;               /* what its own key is for; NULL: the kind's name */

@@ -60,6 +60,7 @@ static bool make_fake(struct cl_mask_method *method, const struct cl_mask_method
         return false;
     }
     method->purpose = forms[method->form];
+    method->lossy = method->form != PHONE; /* a number has as many digits as the value */
     for (size_t i = 0; i < 2; i++) {
         const char *path = lists[method->form][i];
         if (path && !read_words(method, &method->words[i], path, err)) {
@@ -181,6 +182,7 @@ const struct cl_method_kind cl_method_fake = {
     .types = CL_METHOD_TEXT,
     .keyed = true,
     .clean = true,
+    .lossy = true,
     .make = make_fake,
     .run = run_fake,
 };

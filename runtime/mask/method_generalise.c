@@ -122,6 +122,7 @@ const struct cl_method_kind cl_method_generalise = {
     .options = (const char *const[]){"bucket", "to", NULL},
     .types = CL_METHOD_TEXT | CL_METHOD_NUMBERS | CL_METHOD_DATES,
     .clean = true,
+    .lossy = true,
     .make = make_generalise,
     .run = run_generalise,
     .fits = fits_generalise,

@@ -155,6 +155,7 @@ const struct cl_method_kind cl_method_redact = {
     .options = (const char *const[]){"fill", "length", NULL},
     .types = CL_METHOD_TEXT,
     .clean = true,
+    .lossy = true,
     .make = make_redact,
     .run = run_redact,
 };
@@ -199,6 +200,7 @@ const struct cl_method_kind cl_method_constant = {
     .name = "constant",
     .options = (const char *const[]){"value", NULL},
     .types = CL_METHOD_ANY,
+    .lossy = true,
     .make = make_constant,
     .run = run_constant,
     .fits = fits_constant,
@@ -257,6 +259,7 @@ const struct cl_method_kind cl_method_partial = {
     .name = "partial",
     .options = (const char *const[]){"first", "last", NULL},
     .types = CL_METHOD_TEXT,
+    .lossy = true,
     .make = make_partial,
     .run = run_partial,
 };

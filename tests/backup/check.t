@@ -61,7 +61,7 @@ results=$(fresh_on "$admin" check_results)
 sql "$results" >/dev/null <<'SQL' || exit 1
 create table said (doc jsonb);
 create view findings as select f.* from said, jsonb_to_recordset(doc -> 'findings')
-    as f (kind text, "table" text, columns text, name text, count int, "limit" int, needed int, sample text);
+    as f (kind text, "table" text, columns text, name text, count int, "limit" int, needed int, sample text, other text);
 create view columns as select c.* from said, jsonb_to_recordset(doc -> 'columns')
     as c ("table" text, "column" text, changed int, shortened int, squeezed int, unfit int);
 create view gaps as select g.* from said, jsonb_to_recordset(doc -> 'not_checked') as g (kind text, name text, reason text);
@@ -158,6 +158,10 @@ ok "one that makes NULL where there must be a value" found "not null" staff born
 ok "one whose value breaks a constraint" found check staff pin staff_pin_check 2
 ok "one that only one end of a foreign key has" found methods staff dept staff_dept_fkey 0
 ok "and no other" asked "count(*) = 4 from findings"
+ok "the method that makes keys equal is named" asked "other = 'dictionary' from findings where name = 'staff_code_key'"
+said=$(verb check source="$methods" rules=check case=lossy)
+ok "one that can keep no keys apart is refused without a look at the rows" says \
+    '"code":"E_RULES".*rules/check.lua:[0-9]+: shop.dept.code is unique .dept_pkey., and method .redact.' "$said"
 
 sql "$dsn" >/dev/null <<'SQL'
 drop table shop.narrow, shop.beyond, shop.child;

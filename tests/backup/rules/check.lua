@@ -1,12 +1,15 @@
 -- Rules for ../check.t: methods that cannot work in the columns they are given.
 local mask = require "mask"
 
-return function()
+return function(case)
+  if case == "lossy" then
+    return mask.rules { sink_domain = "sink.test", columns = { ["shop.dept.code"] = mask.redact { length = 9 } } }
+  end
   return mask.rules { sink_domain = "sink.test", columns = {
-    ["shop.staff.code"] = mask.partial { first = 1 },
+    ["shop.staff.code"] = mask.dictionary { map = { xyz = "z" }, default = "a" },
     ["shop.staff.born"] = mask.null(),
     ["shop.staff.pin"] = mask.constant "none",
-    ["shop.staff.nick"] = mask.redact(),
-    ["shop.dept.code"] = mask.redact(),
+    ["shop.staff.nick"] = mask.lua(function(value) return "x" .. #value end),
+    ["shop.dept.code"] = mask.dictionary { map = {}, default = "x" },
   } }
 end
