@@ -10,6 +10,7 @@ local place = require("procedure").place
 local M = {}
 
 local LINES_MAX = 200 -- of one message
+local LOCK_MS = 5000 -- a session that has locked a table is waited for
 
 M.MAIL_DOMAIN = "mailinator.com" -- where masked addresses point, unless one says otherwise
 
@@ -388,11 +389,32 @@ local function seen_as(column)
   return ("%s.%s.%s %s"):format(column.schema, column.table, column.column, column.type)
 end
 
+local HOLDERS = [[
+  SELECT DISTINCT l.relation::regclass::text AS name
+  FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+  WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
+    AND l.pid <> pg_backend_pid()
+  ORDER BY 1 LIMIT 5]]
+
+--- The columns that can hold text. Their tables' sizes come with them, which whoever alters one withholds.
+local function text_columns(conn)
+  local ok, found = pcall(conn.transaction, conn, function()
+    conn:exec(("SET LOCAL lock_timeout = %d"):format(LOCK_MS))
+    return mask.columns(conn)
+  end, { readonly = true })
+  if ok then return found end
+  if errors.from(found).code ~= "55P03" then error(found, 0) end
+  local held = {}
+  for i, row in ipairs(conn:query(HOLDERS)) do held[i] = row.name end
+  errors.raise("transient", "E_LOCKED", ("another session has locked %s for more than %d s: its columns cannot be "
+    .. "looked at; try again"):format(#held > 0 and table.concat(held, ", ") or "a table", LOCK_MS // 1000))
+end
+
 --- The columns that can hold text, as strict() takes them.
 ---@return string[]
 function M.seen(conn)
   local lines = {}
-  for i, column in ipairs(mask.columns(conn)) do lines[i] = seen_as(column) end
+  for i, column in ipairs(text_columns(conn)) do lines[i] = seen_as(column) end
   table.sort(lines)
   return lines
 end
@@ -400,7 +422,7 @@ end
 --- The columns that can hold text and that no entry has seen.
 local function unseen(self, conn)
   local seen, lines = set_of(self.strict.value), {}
-  for _, column in ipairs(mask.columns(conn)) do
+  for _, column in ipairs(text_columns(conn)) do
     local table_name = column.schema .. "." .. column.table
     local name = table_name .. "." .. column.column
     if not seen[seen_as(column)] and not self.emptied[table_name] and not self.kept[name]

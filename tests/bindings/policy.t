@@ -222,6 +222,22 @@ policy <<'LUA'
 LUA
 plan
 is "a rule that names it has seen it" "$code" 0
+mkfifo "$folder/hold"
+sql "$dsn" <"$folder/hold" >/dev/null &
+holder=$!
+exec 9>"$folder/hold"
+echo "begin; lock table crm.large in access exclusive mode;" >&9
+locked() { [ "$(sql "$dsn" -At -c "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted
+    and relation = 'crm.large'::regclass")" = 1 ]; }
+for _ in $(seq 300); do
+    ! locked || break
+    sleep 0.1
+done
+plan
+is "a table that is locked is not waited for" "$code" 1
+has "but named" "$err" 'another session has locked crm.large for more than 5 s'
+exec 9>&-
+wait "$holder"
 
 # ---- every script goes by it --------------------------------------------------------------------------
 
