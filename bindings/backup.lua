@@ -305,16 +305,17 @@ end
 --- Reads a database through the mask and says what a copy would stumble over: addresses that do not fit
 --- their column once masked ("width"), rows whose keys become equal ("unique"), CHECK constraints of tables
 --- ("check") and domains ("domain") that masked values break, references that no longer lead to their row
---- ("foreign key"). Findings do not raise. Nothing is written, and no original is in what it returns.
+--- ("foreign key"). Addresses in the schema itself are in `definitions`, as scan has them. Findings do not
+--- raise. Nothing is written, and no original is in what it returns.
 ---@param options {source: string, password: any, mask: userdata, exclude_data: string[]|nil,
 ---  tables: string[]|nil, jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
----@return table {columns, findings, not_checked, tables, rows, bytes, seconds, warnings}
+---@return table {columns, findings, not_checked, definitions, tables, rows, bytes, seconds, warnings}
 function M.check(options)
   check("check", options, CHECK)
   if not options.mask then error("backup.check: 'mask' is missing", 2) end
   local result = run("check", options, {})
-  for _, name in ipairs { "columns", "findings", "not_checked" } do json.array(result[name]) end
+  for _, name in ipairs { "columns", "findings", "not_checked", "definitions" } do json.array(result[name]) end
   return result
 end
 

@@ -1,5 +1,7 @@
 #include "backup_check.h"
 
+#include "mask_scan.h"
+
 static void set_string(lua_State *L, const char *name, const char *value)
 {
     lua_pushstring(L, value);
@@ -87,4 +89,6 @@ void cl_check_push(lua_State *L, const struct cl_check_result *result)
     lua_setfield(L, -2, "findings");
     push_gaps(L, result);
     lua_setfield(L, -2, "not_checked");
+    cl_definitions_push(L, result->definitions, result->n_definitions);
+    lua_setfield(L, -2, "definitions");
 }

@@ -67,11 +67,11 @@ static void push_gaps(lua_State *L, const struct cl_scan_result *r)
     }
 }
 
-static void push_definitions(lua_State *L, const struct cl_scan_result *r)
+void cl_definitions_push(lua_State *L, const struct cl_scan_definition *list, size_t n)
 {
-    lua_createtable(L, (int)r->n_in_schema, 0);
-    for (size_t i = 0; i < r->n_in_schema; i++) {
-        const struct cl_scan_definition *one = &r->in_schema[i];
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        const struct cl_scan_definition *one = &list[i];
         lua_createtable(L, 0, 5);
         set_string(L, "kind", one->kind);
         set_string(L, "object", one->object);
@@ -115,7 +115,7 @@ static int push_result(lua_State *L, void *arg)
     lua_setfield(L, -2, "kept");
     push_gaps(L, r);
     lua_setfield(L, -2, "not_scanned");
-    push_definitions(L, r);
+    cl_definitions_push(L, r->in_schema, r->n_in_schema);
     lua_setfield(L, -2, "definitions");
     lua_pushnumber(L, (lua_Number)r->elapsed_ms / 1000);
     lua_setfield(L, -2, "seconds");

@@ -40,6 +40,7 @@ else
         column.squeezed) or ""))
   end
   for _, gap in ipairs(report.not_checked) do tool.line("", findings.gap(gap)) end
+  for _, line in ipairs(findings.definitions(report)) do tool.line("", line) end
   for _, finding in ipairs(report.findings) do tool.line("FINDING", findings.finding(finding)) end
   tool.line("result", #report.findings == 0 and "nothing stands against a masked copy"
     or ("%d finding(s)"):format(#report.findings))

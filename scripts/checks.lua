@@ -15,7 +15,7 @@ function M.preflight(ctx)
   local dsn, password = tenant.dsn(config, source.cluster, source.database_name)
   local rules = copy.policy(config, params, wizard.users(config, params)).rules
   findings.refuse(source.ctx, tenant.spare(config, source.cluster, { source = dsn, password = password,
-    mask = rules, exclude_data = rules:empty() }))
+    mask = rules, exclude_data = rules:empty() }), params.strict_definitions)
 end
 
 return M

@@ -5,6 +5,8 @@ local log = require "log"
 
 local M = {}
 
+local DEFINITIONS_MAX = 20 -- lines about the schema
+
 --- "1 row does", "7 rows do"
 local function rows(n, one, many)
   return n == 1 and "1 row " .. one or ("%d rows %s"):format(n, many)
@@ -62,14 +64,72 @@ function M.gap(gap)
   return ("not checked: %s %s, %s"):format(gap.kind, gap.name, gap.reason)
 end
 
+-- Masked on their way into a copy: as values, or in the dump.
+local MASKED = { comment = true, ["security label"] = true, ["default of an added column"] = true }
+
+-- Of these constants are masked that are text and still fit.
+local PARTLY = { ["default or generated expression"] = true, ["domain default"] = true }
+
+local WHAT_OF_IT = {
+  ["materialised view"] = "rows of the copy may hold them again, at which its scan stops: change the definition",
+  ["enum label"] = "rows of the copy that have such a label show them",
+  ["partition bound"] = "no masked row belongs there",
+  ["default or generated expression"] = "the copy has masked ones where they are text and fit; generated rows that "
+    .. "hold another stop its scan",
+  ["domain default"] = "the copy has masked ones where they are text and fit" }
+
+--- Addresses in definitions, those of one object together.
+---@param definitions table[] of backup.check or of a certificate
+---@return {kind: string, place: string, count: integer}[]
+function M.places(definitions)
+  local list, known = {}, {}
+  for _, one in ipairs(definitions) do
+    local place = one.kind .. " " .. one.object
+    if not known[place] then
+      known[place] = { kind = one.kind, place = place, count = 0 }
+      list[#list + 1] = known[place]
+    end
+    known[place].count = known[place].count + one.count
+  end
+  return list
+end
+
+--- Lines about the addresses that a copy gets with its schema.
+---@param report table of backup.check
+---@param sure boolean|nil without those that may be masked
+---@return string[]
+function M.definitions(report, sure)
+  local lines = {}
+  for _, one in ipairs(M.places(report.definitions)) do
+    if not (MASKED[one.kind] or sure and PARTLY[one.kind]) then
+      lines[#lines + 1] = ("in the schema: %d address(es) in the %s: %s"):format(one.count, one.place,
+        WHAT_OF_IT[one.kind] or "the copy gets it as it is")
+    end
+  end
+  return lines
+end
+
+--- So many of the lines, and how many more there are.
+local function first_of(lines, most)
+  local list = table.move(lines, 1, math.min(#lines, most), 1, {})
+  if #lines > most then list[most + 1] = ("and %d more in the schema"):format(#lines - most) end
+  return list
+end
+
 --- Raises when a masked copy would fail, naming what stands against it.
 ---@param name string of the database, for the message
 ---@param options table for backup.check: source, password, mask, exclude_data …
-function M.refuse(name, options)
+---@param strict boolean|nil addresses in the schema stand against it, too
+function M.refuse(name, options, strict)
   local report = backup.check(options)
   for _, gap in ipairs(report.not_checked) do log.warn(M.gap(gap)) end
-  local lines = {}
+  local lines, told = {}, first_of(M.definitions(report, strict), DEFINITIONS_MAX)
   for i, finding in ipairs(report.findings) do lines[i] = M.finding(finding) end
+  if strict then
+    table.move(told, 1, #told, #lines + 1, lines)
+  else
+    for _, line in ipairs(told) do log.warn(line) end
+  end
   for i = 2, #lines do log.warn(lines[i]) end
   if #lines > 0 then
     errors.raise("invalid", "E_MASK_CHECK", ("%s cannot be copied with this mask: %s%s"):format(name, lines[1],

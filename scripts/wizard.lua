@@ -5,6 +5,7 @@ local errors = require "errors"
 local log = require "log"
 local attachments = require "attachments"
 local copy = require "copy"
+local findings = require "findings"
 local policy = require "policy"
 local preview = require "preview"
 local licence = require "platform.licence"
@@ -290,14 +291,9 @@ end
 --- What the certificate found where no mask reaches: in definitions, which came with the schema.
 ---@return string[]
 function M.unmasked(certificate)
-  local lines, places, counts = {}, {}, {}
-  for _, one in ipairs(certificate.definitions or {}) do
-    local place = one.kind .. " " .. one.object
-    if not counts[place] then places[#places + 1] = place end
-    counts[place] = (counts[place] or 0) + one.count
-  end
-  for i, place in ipairs(places) do
-    lines[i] = ("not masked: %d address(es) in the %s"):format(counts[place], place)
+  local lines = {}
+  for i, one in ipairs(findings.places(certificate.definitions or {})) do
+    lines[i] = ("not masked: %d address(es) in the %s"):format(one.count, one.place)
   end
   return lines
 end

@@ -160,13 +160,14 @@ function backup.preflight(options) end
 ---@field count integer rows
 ---@field limit integer|nil width: of the column, in characters
 ---@field needed integer|nil width: the least that would do
----@field other string|nil foreign key: the column referred to
+---@field other string|nil foreign key: the column referred to; of a rule: kinds of the methods its columns have
 ---@field sample string|nil shortened, masked
 
 ---@class backup.check
 ---@field columns {schema: string, table: string, column: string, changed: integer, shortened: integer, squeezed: integer, unfit: integer, limit: integer|nil, needed: integer|nil}[]
 ---@field findings backup.finding[]
 ---@field not_checked {kind: string, name: string, reason: string}[]
+---@field definitions {kind: string, object: string, domain: string, sample: string, count: integer}[] addresses in the schema
 ---@field tables integer
 ---@field rows integer
 ---@field bytes integer

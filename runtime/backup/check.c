@@ -5,6 +5,7 @@
 
 #include "backup.h"
 #include "check_private.h"
+#include "scan_private.h"
 
 enum { NAMES_MAX = 64 * 1024 }; /* bytes of a list of columns */
 
@@ -34,6 +35,7 @@ void cl_check_result_free(struct cl_check_result *result)
         free(result->gaps[i].name);
         free(result->gaps[i].reason);
     }
+    cl_scan_definitions_free(result->definitions, result->n_definitions);
     free(result->columns);
     free(result->findings);
     free(result->gaps);
@@ -290,6 +292,20 @@ static bool read_tables(struct check_plan *plan, struct cl_keeper *keeper, struc
     return ok;
 }
 
+/* What of the schema holds an address: no row need be read. */
+static bool read_definitions(struct cl_check_result *result, const struct cl_backup_spec *spec,
+                             PGconn *conn, struct cl_err *err)
+{
+    struct scan_plan found = {0};
+    bool ok = spec->tables || cl_scan_definitions(&found, conn, spec->mask, err);
+    result->definitions = found.in_schema;
+    result->n_definitions = found.n_in_schema;
+    found.in_schema = NULL; /* the result's from here on */
+    found.n_in_schema = 0;
+    cl_scan_plan_fini(&found);
+    return ok;
+}
+
 bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
                      struct cl_backup_summary *summary, struct cl_err *err)
 {
@@ -312,7 +328,8 @@ bool cl_backup_check(struct cl_job *job, const struct cl_backup_spec *spec,
         summary->rows = atomic_load(&run.progress->rows);
         summary->bytes = atomic_load(&run.progress->bytes);
         summary->check = gather(plan, err);
-        ok = summary->check != NULL;
+        ok =
+            summary->check != NULL && read_definitions(summary->check, spec, keeper.link.conn, err);
     }
     if (plan) {
         cl_check_plan_fini(plan);

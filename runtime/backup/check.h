@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scan.h"
+
 enum {
     CL_CHECK_SAMPLE_BYTES = 80,
     /* 16 bytes each, and up to twice the room while a set grows: 200 MB for all together */
@@ -65,6 +67,9 @@ struct cl_check_result {
     size_t n_findings;
     struct cl_check_gap *gaps; /* n_gaps */
     size_t n_gaps;
+    struct cl_scan_definition *definitions; /* n_definitions: addresses in the schema, which a copy
+                                               gets as it is, but for comments */
+    size_t n_definitions;
 };
 
 void cl_check_result_free(struct cl_check_result *result); /* NULL is fine */

@@ -91,3 +91,14 @@ bool cl_scan_definitions(struct scan_plan *plan, PGconn *conn, const struct cl_m
     PQclear(r);
     return ok;
 }
+
+void cl_scan_definitions_free(struct cl_scan_definition *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].kind);
+        free(list[i].object);
+        free(list[i].domain);
+        free(list[i].sample);
+    }
+    free(list);
+}

@@ -76,7 +76,7 @@ SELECT 'function', p.oid::regprocedure::text,
   JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
   LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
 UNION ALL
-SELECT 'view definition', r.nspname || '.' || r.relname, pg_get_viewdef(r.oid)
+SELECT CASE r.relkind WHEN 'm' THEN 'materialised view' ELSE 'view definition' END, r.nspname || '.' || r.relname, pg_get_viewdef(r.oid)
   FROM relations r
  WHERE r.relkind IN ('v', 'm')
 UNION ALL

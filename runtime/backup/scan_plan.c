@@ -207,16 +207,10 @@ void cl_scan_plan_fini(struct scan_plan *plan)
         free(plan->gaps[i].kind);
         free(plan->gaps[i].name);
     }
-    for (size_t i = 0; i < plan->n_in_schema; i++) {
-        free(plan->in_schema[i].kind);
-        free(plan->in_schema[i].object);
-        free(plan->in_schema[i].domain);
-        free(plan->in_schema[i].sample);
-    }
+    cl_scan_definitions_free(plan->in_schema, plan->n_in_schema);
     cl_parts_fini(&plan->parts);
     cl_lo_plan_fini(&plan->ranges);
     free(plan->tables);
     free(plan->gaps);
-    free(plan->in_schema);
     memset(plan, 0, sizeof *plan);
 }

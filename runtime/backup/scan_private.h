@@ -68,6 +68,7 @@ bool cl_scan_add_gap(struct scan_plan *plan, const char *kind, const char *name)
 /* Searches the definitions; part of loading. */
 bool cl_scan_definitions(struct scan_plan *plan, PGconn *conn, const struct cl_mask *mask,
                          struct cl_err *err);
+void cl_scan_definitions_free(struct cl_scan_definition *list, size_t n);
 
 /* Counts an address; arg is its column. For cl_mask_find(). */
 void cl_scan_count(void *arg, const char *address, size_t n);
