@@ -33,6 +33,10 @@ local SAID = {
     return ("%s %s, a constraint of the column's domain, once masked: change it, or those rows"):format(
       rows(f.count, "breaks", "break"), f.name)
   end,
+  partition = function(f)
+    return ("%s no partition of %s once masked: add a default partition, or let the column keep those values")
+      :format(rows(f.count, "has", "have"), f.name)
+  end,
   method = function(f)
     return ("%s no value for the column's method, %s: mend those rows, or the rule"):format(
       rows(f.count, "has", "have"), f.name)

@@ -152,7 +152,7 @@ function backup.rewrite(options) end
 ---@return backup.summary
 function backup.preflight(options) end
 ---@class backup.finding
----@field kind string "width", "unique", "check", "domain", "foreign key", "method", "not null" or "methods"
+---@field kind string "width", "unique", "check", "domain", "partition", "foreign key", "method", "not null" or "methods"
 ---@field schema string
 ---@field table string
 ---@field columns string names with ", " between

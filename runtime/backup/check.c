@@ -9,7 +9,7 @@
 
 enum { NAMES_MAX = 64 * 1024 }; /* bytes of a list of columns */
 
-static const char *const kinds[] = {"unique", "check", "domain"};
+static const char *const kinds[] = {"unique", "check", "domain", "partition"};
 
 /* ---------------------------------------------------------------- the result */
 
@@ -232,8 +232,10 @@ static struct cl_check_result *gather(const struct check_plan *plan, struct cl_e
         if (rule->count > 0) {
             ok = add_broken(result, rule);
         }
-        /* where no row was changed a set that was full has nothing to say */
-        if (ok && rule->reason && (rule->changed || !rule->full)) {
+        /* where no row was changed a set that was full has nothing to say; partitions of one table
+         * would all say the same */
+        if (ok && rule->reason && (rule->changed || !rule->full) &&
+            !(cl_check_same_root(plan, rule) && rule[-1].reason)) {
             ok = add_gap(result, rule);
         }
     }

@@ -36,13 +36,14 @@ struct cl_check_column {
 
 /* What would stop a copy, or break it. */
 struct cl_check_finding {
-    const char *kind; /* "width", "unique", "check", "domain", "foreign key"; of a column with a
-                         method: "method" (it does not take the value), "not null", "methods" (the
+    const char *kind; /* "width", "unique", "check", "domain", "foreign key", "partition" (none
+                         takes the row); of a column with a method: "method" (it does not take the value), "not null", "methods" (the
                          ends of a foreign key have different ones); not owned */
     char *schema;     /* where */
     char *table;      /* */
     char *columns;    /* names with ", " between */
-    char *name;       /* of the index or constraint; the method's kind; "" for a width */
+    char *name;       /* of the index, the constraint, the partitioned table; the method's kind; ""
+                         for a width */
     uint64_t count;   /* rows; 0: those were not looked at */
     size_t limit;     /* width: of the column */
     size_t needed;    /* width: see above */

@@ -9,6 +9,7 @@ enum {
     HASHES_SINCE = 140000,       /* server_version_num: hash_record_extended() */
     SQL_BYTES_MAX = 1024 * 1024, /* a question */
     NAME_BYTES_MAX = 256,        /* schema.table */
+    PARTITIONS_MAX = 200,        /* of a table: each of them is asked about all */
 };
 
 /* Columns of check_rules.sql. */
@@ -219,7 +220,8 @@ static bool fill_columns(struct check_rule *rule, const PGresult *r, int first, 
     return true;
 }
 
-static bool make_question(struct check_rule *rule, const PGresult *r, int first, struct cl_err *err)
+static bool make_question(struct check_rule *rule, const PGresult *r, int first, const char *probe,
+                          struct cl_err *err)
 {
     struct check_spelling *spelled = calloc(rule->n_columns, sizeof *spelled);
     if (!spelled) {
@@ -229,9 +231,57 @@ static bool make_question(struct check_rule *rule, const PGresult *r, int first,
         spelled[k].type = PQgetvalue(r, first + (int)k, R_TYPE);
         spelled[k].name = PQgetvalue(r, first + (int)k, R_ALIAS);
     }
-    cl_check_question(rule, spelled, PQgetvalue(r, first, R_PROBE), PQgetvalue(r, first, R_EXTRA));
+    cl_check_question(rule, spelled, probe, PQgetvalue(r, first, R_EXTRA));
     free(spelled);
     return true;
+}
+
+bool cl_check_same_root(const struct check_plan *plan, const struct check_rule *rule)
+{
+    return rule > plan->rules && rule->root && rule[-1].root &&
+           strcmp(rule->root, rule[-1].root) == 0;
+}
+
+/* The same for the bounds of partitions, whose probe is read here. */
+static bool ask_bounds(struct check_rule *rule, const PGresult *rules, int first, PGconn *conn,
+                       struct cl_err *err)
+{
+    char most[16];
+    const char *params[] = {rule->root, most};
+    if (cl_check_same_root(rule->table->plan, rule) && rule[-1].reason) {
+        rule->reason = rule[-1].reason;
+        return true;
+    }
+    const struct cl_embedded *sql = cl_embedded("runtime/backup/check_partitions.sql");
+    snprintf(most, sizeof most, "%d", PARTITIONS_MAX);
+    PGresult *r = cl_pg_query(conn, sql->data, 2, params, err);
+    bool ok = r != NULL;
+    if (ok && strtol(PQgetvalue(r, 0, 0), NULL, 10) > PARTITIONS_MAX) {
+        rule->reason = "its table has too many partitions";
+    } else if (ok) {
+        ok = make_question(rule, rules, first, PQgetvalue(r, 0, 1), err);
+    }
+    PQclear(r);
+    return ok;
+}
+
+static bool fill_question(struct check_rule *rule, const PGresult *r, int first, PGconn *conn,
+                          struct cl_err *err)
+{
+    if (rule->bytewise || rule->reason) {
+        return true;
+    }
+    return rule->kind == CHECK_PARTITION
+               ? ask_bounds(rule, r, first, conn, err)
+               : make_question(rule, r, first, PQgetvalue(r, first, R_PROBE), err);
+}
+
+static enum check_kind kind_of(const char *name)
+{
+    return strcmp(name, "unique") == 0   ? CHECK_UNIQUE
+           : strcmp(name, "check") == 0  ? CHECK_TABLE
+           : strcmp(name, "domain") == 0 ? CHECK_DOMAIN
+                                         : CHECK_PARTITION;
 }
 
 /* Is any of the n columns of a rule swept? Those that are not concern nobody. */
@@ -247,10 +297,9 @@ static bool concerns(const struct check_table *t, const PGresult *r, int first, 
 }
 
 /* The rule of the n rows from `first` on, one for each of its columns. */
-static bool add_rule(struct check_plan *plan, int first, int n, int version, struct cl_err *err)
+static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, struct cl_err *err)
 {
     const PGresult *r = plan->rule_rows;
-    const char *kind = PQgetvalue(r, first, R_KIND);
     struct check_table *t =
         find_table(plan, (uint32_t)strtoul(PQgetvalue(r, first, R_RELID), NULL, 10));
     bool view = strncmp("of a materialised view", PQgetvalue(r, first, R_REASON), 22) == 0 &&
@@ -260,9 +309,8 @@ static bool add_rule(struct check_plan *plan, int first, int n, int version, str
     }
     struct check_rule *rule = &plan->rules[plan->n_rules++];
     uv_mutex_init(&rule->mutex);
-    rule->kind = strcmp(kind, "unique") == 0  ? CHECK_UNIQUE
-                 : strcmp(kind, "check") == 0 ? CHECK_TABLE
-                                              : CHECK_DOMAIN;
+    rule->kind = kind_of(PQgetvalue(r, first, R_KIND));
+    rule->root = rule->kind == CHECK_PARTITION ? PQgetvalue(r, first, R_PROBE) : NULL;
     rule->name = PQgetvalue(r, first, R_NAME);
     rule->schema = PQgetvalue(r, first, R_SCHEMA);
     rule->table_name = PQgetvalue(r, first, R_TABLE);
@@ -275,9 +323,8 @@ static bool add_rule(struct check_plan *plan, int first, int n, int version, str
     if (!t) {
         return true;
     }
-    rule->reason = rule->reason ? rule->reason : own_reason(rule, version);
-    return fill_columns(rule, r, first, (size_t)n, err) &&
-           (rule->bytewise || rule->reason || make_question(rule, r, first, err));
+    rule->reason = rule->reason ? rule->reason : own_reason(rule, PQserverVersion(conn));
+    return fill_columns(rule, r, first, (size_t)n, err) && fill_question(rule, r, first, conn, err);
 }
 
 /* Do methods keep all keys apart? Then there is nothing to count. */
@@ -332,7 +379,7 @@ static bool add_rules(struct check_plan *plan, PGconn *conn, struct cl_err *err)
         for (next = first + 1; next < rows && strcmp(PQgetvalue(r, next, R_ID), id) == 0; next++) {
             /* of the same rule */
         }
-        if (!add_rule(plan, first, next - first, PQserverVersion(conn), err)) {
+        if (!add_rule(plan, first, next - first, conn, err)) {
             return false;
         }
     }

@@ -30,15 +30,16 @@ struct check_column {
     char sample[CL_CHECK_SAMPLE_BYTES]; /* of a value that does not fit */
 };
 
-enum check_kind { CHECK_UNIQUE, CHECK_TABLE, CHECK_DOMAIN };
+enum check_kind { CHECK_UNIQUE, CHECK_TABLE, CHECK_DOMAIN, CHECK_PARTITION };
 
-/* A unique index or a constraint. Its mutex guards the counts and what waits to be asked. */
+/* A unique index, a constraint, or the bounds of a table's partitions. Its mutex guards the counts and what waits to be asked. */
 struct check_rule {
     enum check_kind kind;      /* */
     const char *name;          /* borrowed from the plan's results */
     struct check_table *table; /* borrowed; NULL: not one that is read */
     const char *schema;        /* of the table; borrowed */
     const char *table_name;    /* same */
+    const char *root;          /* of a partition: oid of the topmost table, borrowed; else NULL */
     const char *reason;        /* why it is not looked into, borrowed; NULL: it is */
     char code[8];              /* the SQLSTATE behind that reason; "": none */
     size_t *columns;           /* n_columns: their places among the table's read ones */
@@ -128,6 +129,9 @@ struct check_plan {
 bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
                         const struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
 void cl_check_plan_fini(struct check_plan *plan);
+
+/* Is the rule about a partition of the same table as the one before it? */
+bool cl_check_same_root(const struct check_plan *plan, const struct check_rule *rule);
 
 /* Columns of check_links.sql. */
 enum {

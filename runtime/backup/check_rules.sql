@@ -1,6 +1,7 @@
--- What masked values could break: unique indexes, CHECK constraints of tables and of domains. A row
--- for each column a rule looks at, in the rule's order. `probe` is to be asked about masked rows:
--- the hashes of a row's key, NULL when the index does not hold the row; is the constraint kept?
+-- What masked values could break: unique indexes, CHECK constraints of tables and of domains, bounds of
+-- partitions. A row for each column a rule looks at, in the rule's order. `probe` is to be asked about
+-- masked rows: the hashes of a row's key, NULL when the index does not hold the row; is the constraint
+-- kept? For partitions the topmost table stands there, see check_partitions.sql.
 WITH RECURSIVE bases (oid, base, typmod, via) AS ( -- what a domain is made of, and by way of which
     SELECT t.oid, t.oid, -1, ARRAY[]::oid[] FROM pg_type t WHERE t.typtype <> 'd'
     UNION ALL
@@ -62,6 +63,14 @@ indexes AS (
       JOIN pg_class c ON c.oid = i.indrelid
      WHERE i.indisvalid AND (i.indisunique OR i.indisexclusion) AND c.relkind IN ('r', 'm')
 ),
+trees AS MATERIALIZED ( -- which columns decide where a row of a partitioned table lies
+    SELECT pg_partition_root(p.partrelid) AS root, array_agg(a.attname) AS keys
+      FROM pg_partitioned_table p
+      JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum > 0
+       AND (a.attnum = ANY (p.partattrs::int2[]) OR p.partexprs::text ~ (':varattno ' || a.attnum || '\y'))
+     GROUP BY 1
+    HAVING bool_or(p.partstrat <> 'h') -- a hash takes whatever comes
+),
 rules AS (
     SELECT 'unique' AS kind, x.oid, x.relid, x.name, x.attnums,
            format('CASE WHEN %s AND %s THEN hash_record_extended(ROW(%s), 0) || '' '' || '
@@ -90,6 +99,14 @@ rules AS (
       JOIN pg_type t ON t.oid = c.atttypid AND t.typcategory = 'A'
       JOIN bases e ON e.oid = t.typelem
       JOIN pg_constraint k ON k.contype = 'c' AND k.contypid = ANY (e.via) AND k.convalidated
+    UNION ALL
+    SELECT 'partition', c.oid, c.oid, r.relname,
+           ARRAY(SELECT a.attnum FROM pg_attribute a
+                  WHERE a.attrelid = c.oid AND a.attname = ANY (t.keys) AND NOT a.attisdropped),
+           t.root::oid::text, false, false, NULL
+      FROM trees t
+      JOIN pg_class c ON c.relispartition AND c.relkind = 'r' AND pg_partition_root(c.oid) = t.root
+      JOIN pg_class r ON r.oid = t.root
 ),
 numbered AS MATERIALIZED (SELECT row_number() OVER () AS id, r.* FROM rules r),
 used AS ( -- columns, and what generated ones are made of
@@ -119,4 +136,4 @@ SELECT r.id, r.kind, r.relid, n.nspname, t.relname, r.name, r.probe, m.extra,
   JOIN used u ON u.id = r.id AND NOT u.generated
   JOIN pg_class t ON t.oid = r.relid
   JOIN pg_namespace n ON n.oid = t.relnamespace
- ORDER BY r.kind DESC, r.relid, r.id, u.attnum
+ ORDER BY r.kind DESC, CASE r.kind WHEN 'partition' THEN r.probe END, r.relid, r.id, u.attnum

@@ -194,6 +194,60 @@ done
 ok "but not the comment, which is masked" says '^0$' "$(grep -c comment "$tmp/tool.out")"
 ok "no address of theirs is in anything that was said" none_of "(post|nobody|desk|two|x|ola|ask)@"
 
+# ---- bounds of partitions -------------------------------------------------------------------------------
+
+bounds=$(fresh_on "$admin" check_bounds)
+sql "$bounds" >/dev/null <<'SQL' || exit 1
+create schema shop;
+create table shop.listed (id int, mail text) partition by list (mail);
+create table shop.listed_a partition of shop.listed for values in ('kari@firma.example', 'ola@firma.example');
+create table shop.listed_b partition of shop.listed for values in ('none', null);
+insert into shop.listed values (1, 'kari@firma.example'), (2, 'ola@firma.example'), (3, 'none'), (4, null);
+create table shop.tight (mail text collate "C", n int) partition by range (mail);
+create table shop.tight_k partition of shop.tight for values from ('kari@') to ('kari@z');
+create table shop.tight_p partition of shop.tight for values from ('p') to ('q');
+insert into shop.tight values ('kari@firma.example', 1), ('kari@b.example', 2), ('per@firma.example', 3);
+create table shop.deep (kind int, mail text) partition by list (kind);
+create table shop.deep_1 partition of shop.deep for values in (1) partition by list (lower(mail));
+create table shop.deep_1_a partition of shop.deep_1 for values in ('ida@firma.example');
+create table shop.deep_2 (mail text, kind int);
+alter table shop.deep attach partition shop.deep_2 for values in (2);
+insert into shop.deep values (1, 'Ida@firma.example'), (2, 'ola@firma.example');
+create table shop.open (mail text) partition by list (mail);
+create table shop.open_a partition of shop.open for values in ('kari@firma.example');
+create table shop.open_rest partition of shop.open default;
+insert into shop.open values ('kari@firma.example'), ('ola@firma.example');
+create table shop.only (mail text) partition by range (mail);
+create table shop.only_rest partition of shop.only default;
+insert into shop.only values ('kari@firma.example');
+create table shop.hashed (mail text) partition by hash (mail);
+create table shop.hashed_0 partition of shop.hashed for values with (modulus 2, remainder 0);
+create table shop.hashed_1 partition of shop.hashed for values with (modulus 2, remainder 1);
+insert into shop.hashed select 'm' || i || '@firma.example' from generate_series(1, 50) i;
+create table shop.many (mail text) partition by list (mail);
+select format('create table shop.many_%s partition of shop.many for values in (%L)', i, 'n' || i) from generate_series(1, 201) i \gexec
+insert into shop.many values ('n7');
+SQL
+checked source="$bounds" mask_domain=sink.test
+ok "rows no list takes once masked" found partition listed_a mail listed 2
+ok "nor any range" found partition tight_k mail tight 2
+ok "nor a partition of a partition, by an expression" found partition deep_1_a "kind, mail" deep 1
+ok "and nothing else is found in bounds" asked "count(*) = 3 from findings"
+ok "where partitions are too many that is said" asked "count(*) = 1 and min(reason) = 'its table has too many partitions'
+    from gaps where kind = 'partition'"
+ok "the bounds that hold an address are told of" asked "string_agg(object, ' ' order by object)
+    = 'shop.deep_1_a shop.listed_a shop.open_a' from definitions where kind = 'partition bound'"
+copy_bounds() { verb stream source="$bounds" target="$(fresh_on "$admin" check_bounds_copy)" mask_domain=sink.test compare=yes; }
+said=$(copy_bounds)
+ok "such a copy fails" says '"code":"23514"' "$said"
+sql "$bounds" >/dev/null -c "create table shop.listed_rest partition of shop.listed default" \
+    -c "create table shop.tight_rest partition of shop.tight default" \
+    -c "create table shop.deep_rest partition of shop.deep_1 default"
+checked source="$bounds" mask_domain=sink.test
+ok "with default partitions nothing is found" asked "count(*) = 0 from findings"
+said=$(copy_bounds)
+ok "and the copy is made" says '"rows":6[0-9]' "$said"
+
 sql "$dsn" >/dev/null <<'SQL'
 drop table shop.narrow, shop.beyond, shop.child;
 delete from shop.person where id in (1, 2);
