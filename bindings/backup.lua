@@ -305,8 +305,9 @@ end
 --- Reads a database through the mask and says what a copy would stumble over: addresses that do not fit
 --- their column once masked ("width"), rows whose keys become equal ("unique"), CHECK constraints of tables
 --- ("check") and domains ("domain") that masked values break, rows that no "partition" takes, references that no
---- longer lead to their row ("foreign key"). Addresses in the schema itself are in `definitions`, as scan has
---- them. Findings do not raise. Nothing is written, and no original is in what it returns.
+--- longer lead to their row ("foreign key"), or lead to a table that is left empty ("emptied"). Addresses in the
+--- schema itself are in `definitions`, as scan has them. Findings do not raise. Nothing is written, and no
+--- original is in what it returns.
 ---@param options {source: string, password: any, mask: userdata, exclude_data: string[]|nil,
 ---  tables: string[]|nil, jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}

@@ -45,6 +45,10 @@ local SAID = {
     return ("%s NULL by the column's method, %s, which the column does not allow: choose another method")
       :format(rows(f.count, "becomes", "become"), f.name)
   end,
+  emptied = function(f)
+    return ("%s to %s (%s), of which no row is copied: leave this table empty, too, make the column NULL, or copy "
+      .. "that one"):format(rows(f.count, "refers", "refer"), f.other, f.name)
+  end,
   methods = function(f)
     return ("it refers to %s (%s), which has another method, or none: give both columns the same"):format(
       f.other, f.name)

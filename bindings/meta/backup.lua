@@ -152,7 +152,7 @@ function backup.rewrite(options) end
 ---@return backup.summary
 function backup.preflight(options) end
 ---@class backup.finding
----@field kind string "width", "unique", "check", "domain", "partition", "foreign key", "method", "not null" or "methods"
+---@field kind string "width", "unique", "check", "domain", "partition", "foreign key", "emptied", "method", "not null" or "methods"
 ---@field schema string
 ---@field table string
 ---@field columns string names with ", " between
@@ -160,7 +160,7 @@ function backup.preflight(options) end
 ---@field count integer rows
 ---@field limit integer|nil width: of the column, in characters
 ---@field needed integer|nil width: the least that would do
----@field other string|nil foreign key: the column referred to; of a rule: kinds of the methods its columns have
+---@field other string|nil foreign key, emptied: the column or table referred to; of a rule: kinds of the methods its columns have
 ---@field sample string|nil shortened, masked
 
 ---@class backup.check

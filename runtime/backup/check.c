@@ -120,6 +120,25 @@ static bool add_apart(struct cl_check_result *result, const PGresult *r, int row
                        PQgetvalue(r, row, CHECK_LINK_TABLE), PQgetvalue(r, row, CHECK_LINK_NAME));
 }
 
+static bool add_emptied(struct cl_check_result *result, const PGresult *r,
+                        const struct check_emptied *emptied)
+{
+    struct cl_buf names, other;
+    int first = emptied->first;
+    cl_buf_init(&names, NAMES_MAX);
+    cl_buf_init(&other, NAMES_MAX);
+    for (int row = first; row < emptied->next; row++) {
+        cl_buf_addf(&names, "%s%s", row > first ? ", " : "", PQgetvalue(r, row, CHECK_LINK_COLUMN));
+    }
+    cl_buf_addf(&other, "%s.%s", PQgetvalue(r, first, CHECK_LINK_TO_SCHEMA),
+                PQgetvalue(r, first, CHECK_LINK_TO_TABLE));
+    struct cl_check_finding model = {
+        .kind = "emptied", .columns = names.data, .other = other.data, .count = emptied->count};
+    return add_finding(result, &model, PQgetvalue(r, first, CHECK_LINK_SCHEMA),
+                       PQgetvalue(r, first, CHECK_LINK_TABLE),
+                       PQgetvalue(r, first, CHECK_LINK_NAME));
+}
+
 static bool add_link(struct cl_check_result *result, const struct check_table *t,
                      const struct check_link *link)
 {
@@ -226,6 +245,9 @@ static struct cl_check_result *gather(const struct check_plan *plan, struct cl_e
     }
     for (size_t i = 0; ok && i < plan->n_apart; i++) {
         ok = add_apart(result, plan->link_rows, plan->apart[i]);
+    }
+    for (size_t i = 0; ok && i < plan->n_emptied; i++) {
+        ok = add_emptied(result, plan->link_rows, &plan->emptied[i]);
     }
     for (size_t i = 0; ok && i < plan->n_rules; i++) {
         const struct check_rule *rule = &plan->rules[i];

@@ -37,8 +37,9 @@ struct cl_check_column {
 /* What would stop a copy, or break it. */
 struct cl_check_finding {
     const char *kind; /* "width", "unique", "check", "domain", "foreign key", "partition" (none
-                         takes the row); of a column with a method: "method" (it does not take the value), "not null", "methods" (the
-                         ends of a foreign key have different ones); not owned */
+                         takes the row), "emptied" (what it refers to is not copied); of a column
+                         with a method: "method" (it does not take the value), "not null", "methods"
+                         (the ends of a foreign key have different ones); not owned */
     char *schema;     /* where */
     char *table;      /* */
     char *columns;    /* names with ", " between */
@@ -47,7 +48,8 @@ struct cl_check_finding {
     uint64_t count;   /* rows; 0: those were not looked at */
     size_t limit;     /* width: of the column */
     size_t needed;    /* width: see above */
-    char *other;      /* foreign key: schema.table.column referred to; of a rule: kinds of the
+    char *other;      /* foreign key: schema.table.column referred to; emptied: schema.table; of a
+                         rule: kinds of the
                          methods its columns have; else "" */
     char
         sample[CL_CHECK_SAMPLE_BYTES]; /* of what is masked, shortened; "" when it has no address */

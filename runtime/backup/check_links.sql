@@ -1,5 +1,7 @@
--- Foreign keys, a row for each pair of columns: who refers, and to what.
-SELECT k.conname, n.nspname, c.relname, a.attname, rn.nspname, r.relname, ra.attname
+-- Foreign keys, a row for each pair of columns: who refers, and to what. `free`: a NULL in one of the
+-- columns is enough for a row to refer to nothing.
+SELECT k.conname, n.nspname, c.relname, a.attname, rn.nspname, r.relname, ra.attname,
+       k.oid, k.convalidated, k.confmatchtype <> 'f' OR cardinality(k.conkey) = 1 AS free
   FROM pg_constraint k
  CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS u (attnum, refnum)
   JOIN pg_class c ON c.oid = k.conrelid AND c.relkind = 'r'

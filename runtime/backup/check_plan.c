@@ -417,6 +417,9 @@ static bool add_link(struct check_plan *plan, const struct cl_catalog *catalog, 
     }
     const struct cl_mask_method *from = cl_table_method(table, column, plan->mask);
     const struct cl_mask_method *onto = cl_table_method(other, to, plan->mask);
+    if (cl_check_unbinds(from, r, row)) {
+        return true;
+    }
     if (!from != !onto ||
         (from && strcmp(cl_mask_method_kind(from), cl_mask_method_kind(onto)) != 0)) {
         return add_apart(plan, row, err);
@@ -472,7 +475,8 @@ bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
     uv_mutex_init(&plan->mutex);
     atomic_init(&plan->keys_left, CL_CHECK_KEYS_MAX);
     return add_tables(plan, catalog, err) && add_methods(plan, conn, err) &&
-           add_rules(plan, conn, err) && add_links(plan, catalog, conn, err);
+           add_rules(plan, conn, err) && add_links(plan, catalog, conn, err) &&
+           cl_check_emptied(plan, catalog, conn, err);
 }
 
 void cl_check_plan_fini(struct check_plan *plan)
@@ -502,6 +506,7 @@ void cl_check_plan_fini(struct check_plan *plan)
         cl_check_scratch_free(plan->tables[i].scratch);
     }
     free(plan->apart);
+    free(plan->emptied);
     free(plan->rules);
     free(plan->tables);
     PQclear(plan->rule_rows);

@@ -32,7 +32,8 @@ struct check_column {
 
 enum check_kind { CHECK_UNIQUE, CHECK_TABLE, CHECK_DOMAIN, CHECK_PARTITION };
 
-/* A unique index, a constraint, or the bounds of a table's partitions. Its mutex guards the counts and what waits to be asked. */
+/* A unique index, a constraint, or the bounds of a table's partitions. Its mutex guards the counts
+ * and what waits to be asked. */
 struct check_rule {
     enum check_kind kind;      /* */
     const char *name;          /* borrowed from the plan's results */
@@ -72,6 +73,13 @@ struct check_link {
     atomic_ullong count;                 /* values that no longer lead there */
     atomic_flag sampled;                 /* as above */
     char sample[CL_CHECK_SAMPLE_BYTES];  /* same */
+};
+
+/* A foreign key into a table of which no row is copied. */
+struct check_emptied {
+    int first;      /* its rows of link_rows: from this one … */
+    int next;       /* … to before this one */
+    uint64_t count; /* rows that refer to something */
 };
 
 struct check_table {
@@ -119,6 +127,8 @@ struct check_plan {
     int *apart;                                    /* n_apart rows of link_rows: foreign keys of
                                                       which the columns have different methods */
     size_t n_apart;                                /* entries of apart */
+    struct check_emptied *emptied;                 /* n_emptied, of which the count is not 0 */
+    size_t n_emptied;                              /* entries of emptied */
     uv_mutex_t mutex;                              /* guards what follows */
     struct cl_link asking[CL_BACKUP_JOBS_MAX + 1]; /* n_asking free sessions */
     size_t n_asking;                               /* entries of asking */
@@ -129,6 +139,11 @@ struct check_plan {
 bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
                         const struct cl_catalog *catalog, PGconn *conn, struct cl_err *err);
 void cl_check_plan_fini(struct check_plan *plan);
+
+/* check_emptied.c: counts rows that refer to tables of which none are copied; once link_rows is
+ * there. */
+bool cl_check_emptied(struct check_plan *plan, const struct cl_catalog *catalog, PGconn *conn,
+                      struct cl_err *err);
 
 /* Is the rule about a partition of the same table as the one before it? */
 bool cl_check_same_root(const struct check_plan *plan, const struct check_rule *rule);
@@ -141,8 +156,15 @@ enum {
     CHECK_LINK_COLUMN,
     CHECK_LINK_TO_SCHEMA,
     CHECK_LINK_TO_TABLE,
-    CHECK_LINK_TO_COLUMN
+    CHECK_LINK_TO_COLUMN,
+    CHECK_LINK_OID,
+    CHECK_LINK_VALID,
+    CHECK_LINK_FREE
 };
+
+/* check_emptied.c: does the method make the column of that row of link_rows NULL, so that nothing
+ * is referred to? */
+bool cl_check_unbinds(const struct cl_mask_method *method, const PGresult *links, int row);
 
 void cl_check_scratch_free(struct check_scratch *list); /* all of them */
 

@@ -248,6 +248,32 @@ ok "with default partitions nothing is found" asked "count(*) = 0 from findings"
 said=$(copy_bounds)
 ok "and the copy is made" says '"rows":6[0-9]' "$said"
 
+# ---- references to what is not copied -------------------------------------------------------------------
+
+cut=$(fresh_on "$admin" check_cut)
+sql "$cut" >/dev/null <<'SQL' || exit 1
+create schema shop;
+create table shop.login (id int, "Tenant" int, primary key (id, "Tenant"));
+create table shop.visit (id int primary key, login int, "Tenant" int,
+    constraint visit_login foreign key (login, "Tenant") references shop.login);
+create table shop.trace (login int, "Tenant" int, foreign key (login, "Tenant") references shop.login);
+create table shop.loose (login int, "Tenant" int);
+insert into shop.login values (1, 1), (2, 1);
+insert into shop.visit values (1, 1, 1), (2, 2, 1), (3, 3, null), (4, null, null);
+insert into shop.trace values (1, 1);
+insert into shop.loose values (9, 9);
+alter table shop.loose add foreign key (login, "Tenant") references shop.login not valid;
+SQL
+checked source="$cut" mask_domain=sink.test exclude=shop.login,shop.trace
+ok "rows that refer to a table left empty" found emptied visit "login, Tenant" visit_login 2
+ok "but not those that are left out, too, or that no key binds" asked "count(*) = 1 from findings"
+checked source="$cut" rules=check case=cut exclude=shop.login,shop.trace
+ok "nor those that are made NULL" asked "count(*) = 0 from findings"
+checked source="$cut" rules=check case=cut
+ok "as they are where what is referred to is copied" asked "count(*) = 0 from findings"
+checked source="$cut" mask_domain=sink.test exclude=shop.visit,shop.trace
+ok "what is referred to may be there all the same" asked "count(*) = 0 from findings"
+
 sql "$dsn" >/dev/null <<'SQL'
 drop table shop.narrow, shop.beyond, shop.child;
 delete from shop.person where id in (1, 2);

@@ -5,6 +5,9 @@ return function(case)
   if case == "lossy" then
     return mask.rules { sink_domain = "sink.test", columns = { ["shop.dept.code"] = mask.redact { length = 9 } } }
   end
+  if case == "cut" then
+    return mask.rules { sink_domain = "sink.test", columns = { ["shop.visit.login"] = mask.null() } }
+  end
   return mask.rules { sink_domain = "sink.test", columns = {
     ["shop.staff.code"] = mask.dictionary { map = { xyz = "z" }, default = "a" },
     ["shop.staff.born"] = mask.null(),
