@@ -257,7 +257,7 @@ static struct cl_check_result *gather(const struct check_plan *plan, struct cl_e
         /* where no row was changed a set that was full has nothing to say; partitions of one table
          * would all say the same */
         if (ok && rule->reason && (rule->changed || !rule->full) &&
-            !(cl_check_same_root(plan, rule) && rule[-1].reason)) {
+            !(rule->kind == CHECK_PARTITION && cl_check_same_root(plan, rule) && rule[-1].reason)) {
             ok = add_gap(result, rule);
         }
     }

@@ -167,11 +167,19 @@ static void give_session(struct check_plan *plan, struct cl_link *link)
 
 static void take_keys(struct check_rule *rule, const PGresult *r)
 {
-    for (int row = 0; !rule->reason && row < PQntuples(r); row++) {
+    struct check_rule *owner = rule->owner;
+    if (owner != rule) {
+        uv_mutex_lock(&owner->mutex);
+        owner->changed |= rule->changed;
+    }
+    for (int row = 0; !owner->reason && row < PQntuples(r); row++) {
         if (!PQgetisnull(r, row, 0)) {
-            add_key(rule, PQgetvalue(r, row, 0), (size_t)PQgetlength(r, row, 0),
+            add_key(owner, PQgetvalue(r, row, 0), (size_t)PQgetlength(r, row, 0),
                     PQgetvalue(r, row, 1), (size_t)PQgetlength(r, row, 1));
         }
+    }
+    if (owner != rule) {
+        uv_mutex_unlock(&owner->mutex);
     }
 }
 

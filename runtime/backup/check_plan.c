@@ -27,7 +27,8 @@ enum {
     R_REASON,
     R_COLUMN,
     R_TYPE,
-    R_ALIAS
+    R_ALIAS,
+    R_ROOT
 };
 
 static bool no_memory(struct cl_err *err)
@@ -178,7 +179,7 @@ static const char *own_reason(const struct check_rule *rule, int version)
     if (rule->kind != CHECK_UNIQUE) {
         return NULL;
     }
-    if (cl_table_reroutes(&rule->table->read, true)) {
+    if (cl_table_reroutes(&rule->table->read, true) && !rule->root) {
         return "its rows may belong to another partition in a copy";
     }
     return version < HASHES_SINCE && !rule->bytewise ? "needs a server of version 14 or newer"
@@ -296,6 +297,23 @@ static bool concerns(const struct check_table *t, const PGresult *r, int first, 
     return false;
 }
 
+/* Rows of partitions may meet in another one: their parts of an index keep keys together, as the
+ * server hashes them, for columns may stand in another order. */
+static void share_keys(struct check_plan *plan, struct check_rule *rule)
+{
+    if (rule->kind != CHECK_UNIQUE || !rule->root || !cl_table_reroutes(&rule->table->read, true)) {
+        return;
+    }
+    rule->bytewise = false;
+    for (struct check_rule *before = rule; cl_check_same_root(plan, before);) {
+        before--;
+        if (cl_table_reroutes(&before->table->read, true)) {
+            rule->owner = before->owner;
+            break;
+        }
+    }
+}
+
 /* The rule of the n rows from `first` on, one for each of its columns. */
 static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, struct cl_err *err)
 {
@@ -310,7 +328,8 @@ static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, st
     struct check_rule *rule = &plan->rules[plan->n_rules++];
     uv_mutex_init(&rule->mutex);
     rule->kind = kind_of(PQgetvalue(r, first, R_KIND));
-    rule->root = rule->kind == CHECK_PARTITION ? PQgetvalue(r, first, R_PROBE) : NULL;
+    rule->root = value(r, first, R_ROOT);
+    rule->owner = rule;
     rule->name = PQgetvalue(r, first, R_NAME);
     rule->schema = PQgetvalue(r, first, R_SCHEMA);
     rule->table_name = PQgetvalue(r, first, R_TABLE);
@@ -323,6 +342,7 @@ static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, st
     if (!t) {
         return true;
     }
+    share_keys(plan, rule);
     rule->reason = rule->reason ? rule->reason : own_reason(rule, PQserverVersion(conn));
     return fill_columns(rule, r, first, (size_t)n, err) && fill_question(rule, r, first, conn, err);
 }

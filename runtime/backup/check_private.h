@@ -40,7 +40,10 @@ struct check_rule {
     struct check_table *table; /* borrowed; NULL: not one that is read */
     const char *schema;        /* of the table; borrowed */
     const char *table_name;    /* same */
-    const char *root;          /* of a partition: oid of the topmost table, borrowed; else NULL */
+    const char *root;          /* of a partition: oid of the index, or table, at the top, borrowed;
+                                  else NULL */
+    struct check_rule *owner;  /* whose keys, count and sample it adds to: its own, if no other's.
+                                  Its mutex is taken after one's own */
     const char *reason;        /* why it is not looked into, borrowed; NULL: it is */
     char code[8];              /* the SQLSTATE behind that reason; "": none */
     size_t *columns;           /* n_columns: their places among the table's read ones */
@@ -145,7 +148,7 @@ void cl_check_plan_fini(struct check_plan *plan);
 bool cl_check_emptied(struct check_plan *plan, const struct cl_catalog *catalog, PGconn *conn,
                       struct cl_err *err);
 
-/* Is the rule about a partition of the same table as the one before it? */
+/* Is the rule part of the same as the one before it? */
 bool cl_check_same_root(const struct check_plan *plan, const struct check_rule *rule);
 
 /* Columns of check_links.sql. */

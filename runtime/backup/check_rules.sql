@@ -1,7 +1,8 @@
 -- What masked values could break: unique indexes, CHECK constraints of tables and of domains, bounds of
 -- partitions. A row for each column a rule looks at, in the rule's order. `probe` is to be asked about
 -- masked rows: the hashes of a row's key, NULL when the index does not hold the row; is the constraint
--- kept? For partitions the topmost table stands there, see check_partitions.sql.
+-- kept? That of partitions is in check_partitions.sql. `root` is what rules of partitions are parts of: the
+-- index, or the table, at the top.
 WITH RECURSIVE bases (oid, base, typmod, via) AS ( -- what a domain is made of, and by way of which
     SELECT t.oid, t.oid, -1, ARRAY[]::oid[] FROM pg_type t WHERE t.typtype <> 'd'
     UNION ALL
@@ -30,6 +31,7 @@ cols AS (
 ),
 indexes AS (
     SELECT i.indexrelid AS oid, i.indrelid AS relid, x.relname AS name, c.relkind, i.indisexclusion,
+           CASE WHEN x.relispartition THEN pg_partition_root(x.oid)::oid END AS root,
            pg_get_expr(i.indpred, i.indrelid) AS predicate,
            coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_too,
            ARRAY(SELECT u.attnum FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, place)
@@ -80,21 +82,22 @@ rules AS (
            x.columns_only AND x.deterministic AND NOT x.nulls_too AS may_be_bytewise,
            x.obscure AS every,
            CASE WHEN x.indisexclusion THEN 'an exclusion constraint'
-                WHEN x.relkind = 'm' THEN 'of a materialised view, which is filled in the copy' END AS reason
+                WHEN x.relkind = 'm' THEN 'of a materialised view, which is filled in the copy' END AS reason,
+           x.root
       FROM indexes x
     UNION ALL
     SELECT 'check', k.oid, k.conrelid, k.conname, coalesce(k.conkey, '{}'),
-           pg_get_expr(k.conbin, k.conrelid), false, false, NULL
+           pg_get_expr(k.conbin, k.conrelid), false, false, NULL, NULL
       FROM pg_constraint k
      WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.convalidated
     UNION ALL
     SELECT 'domain', k.oid, c.attrelid, k.conname, ARRAY[c.attnum],
-           pg_get_expr(k.conbin, 0), false, false, NULL
+           pg_get_expr(k.conbin, 0), false, false, NULL, NULL
       FROM cols c
       JOIN pg_constraint k ON k.contype = 'c' AND k.contypid = ANY (c.via) AND k.convalidated
     UNION ALL
     SELECT 'domain', k.oid, c.attrelid, k.conname, ARRAY[c.attnum], 'true', false, false,
-           'of the elements of an array'
+           'of the elements of an array', NULL
       FROM cols c
       JOIN pg_type t ON t.oid = c.atttypid AND t.typcategory = 'A'
       JOIN bases e ON e.oid = t.typelem
@@ -103,7 +106,7 @@ rules AS (
     SELECT 'partition', c.oid, c.oid, r.relname,
            ARRAY(SELECT a.attnum FROM pg_attribute a
                   WHERE a.attrelid = c.oid AND a.attname = ANY (t.keys) AND NOT a.attisdropped),
-           t.root::oid::text, false, false, NULL
+           '', false, false, NULL, t.root::oid
       FROM trees t
       JOIN pg_class c ON c.relispartition AND c.relkind = 'r' AND pg_partition_root(c.oid) = t.root
       JOIN pg_class r ON r.oid = t.root
@@ -130,10 +133,11 @@ SELECT r.id, r.kind, r.relid, n.nspname, t.relname, r.name, r.probe, m.extra,
        coalesce(r.every, false) OR (r.kind = 'unique' AND m.generated) AS every,
        CASE WHEN r.reason IS NOT NULL THEN r.reason
             WHEN 0 >= ANY (r.attnums) THEN 'looks at the whole row' END AS reason,
-       u.attname, u.spelled, CASE r.kind WHEN 'domain' THEN 'value' ELSE u.attname END AS alias
+       u.attname, u.spelled, CASE r.kind WHEN 'domain' THEN 'value' ELSE u.attname END AS alias,
+       r.root
   FROM numbered r
   JOIN made m ON m.id = r.id
   JOIN used u ON u.id = r.id AND NOT u.generated
   JOIN pg_class t ON t.oid = r.relid
   JOIN pg_namespace n ON n.oid = t.relnamespace
- ORDER BY r.kind DESC, CASE r.kind WHEN 'partition' THEN r.probe END, r.relid, r.id, u.attnum
+ ORDER BY r.kind DESC, r.root, r.relid, r.id, u.attnum

@@ -248,6 +248,27 @@ ok "with default partitions nothing is found" asked "count(*) = 0 from findings"
 said=$(copy_bounds)
 ok "and the copy is made" says '"rows":6[0-9]' "$said"
 
+# ---- keys that meet in another partition ---------------------------------------------------------------
+
+meet=$(fresh_on "$admin" check_meet)
+sql "$meet" >/dev/null <<'SQL' || exit 1
+create schema shop;
+create table shop.keyed (n int, mail text primary key) partition by hash (mail);
+create table shop.keyed_0 partition of shop.keyed for values with (modulus 2, remainder 0);
+create table shop.keyed_1 (mail text not null, gap int, n int);
+alter table shop.keyed_1 drop column gap;
+alter table shop.keyed attach partition shop.keyed_1 for values with (modulus 2, remainder 1);
+insert into shop.keyed select i, 'm' || i || '@firma.example' from generate_series(1, 40) i;
+insert into shop.keyed select i + 40, 'm' || i || '_firma.example@sink.test' from generate_series(1, 40) i;
+SQL
+checked source="$meet" mask_domain=sink.test
+ok "keys that become equal in whatever partition" asked "count(*) = 1 and sum(count) = 40 from findings
+    where kind = 'unique' and columns = 'mail' and name like 'keyed%pkey'"
+ok "and nothing else" asked "count(*) = 1 from findings"
+sql "$meet" -c "delete from shop.keyed where mail like '%sink.test'"
+checked source="$meet" mask_domain=sink.test
+ok "without them there is none" asked "count(*) = 0 from findings"
+
 # ---- references to what is not copied -------------------------------------------------------------------
 
 cut=$(fresh_on "$admin" check_cut)
