@@ -311,12 +311,14 @@ end
 ---@param options {source: string, password: any, mask: userdata, exclude_data: string[]|nil,
 ---  tables: string[]|nil, jobs: integer|nil, progress: function|nil, max_bytes_per_second: integer|nil,
 ---  max_replica_lag_ms: integer|nil, warn_xmin_age: integer|nil}
----@return table {columns, findings, not_checked, definitions, tables, rows, bytes, seconds, warnings}
+---@return table {columns, findings, not_checked, references, definitions, tables, rows, bytes, seconds, warnings}
 function M.check(options)
   check("check", options, CHECK)
   if not options.mask then error("backup.check: 'mask' is missing", 2) end
   local result = run("check", options, {})
-  for _, name in ipairs { "columns", "findings", "not_checked", "definitions" } do json.array(result[name]) end
+  for _, name in ipairs { "columns", "findings", "not_checked", "references", "definitions" } do
+    json.array(result[name])
+  end
   return result
 end
 

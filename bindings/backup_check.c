@@ -81,6 +81,22 @@ static void push_gaps(lua_State *L, const struct cl_check_result *result)
     }
 }
 
+static void push_references(lua_State *L, const struct cl_check_result *result)
+{
+    lua_createtable(L, (int)result->n_references, 0);
+    for (size_t i = 0; i < result->n_references; i++) {
+        const struct cl_check_reference *reference = &result->references[i];
+        lua_createtable(L, 0, 6);
+        set_string(L, "schema", reference->schema);
+        set_string(L, "table", reference->table);
+        set_string(L, "column", reference->column);
+        set_string(L, "name", reference->name);
+        set_string(L, "other", reference->other);
+        set_count(L, "count", reference->count);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 void cl_check_push(lua_State *L, const struct cl_check_result *result)
 {
     push_columns(L, result);
@@ -89,6 +105,8 @@ void cl_check_push(lua_State *L, const struct cl_check_result *result)
     lua_setfield(L, -2, "findings");
     push_gaps(L, result);
     lua_setfield(L, -2, "not_checked");
+    push_references(L, result);
+    lua_setfield(L, -2, "references");
     cl_definitions_push(L, result->definitions, result->n_definitions);
     lua_setfield(L, -2, "definitions");
 }

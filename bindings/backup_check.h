@@ -6,7 +6,8 @@
 
 #include "backup/check.h"
 
-/* Sets columns, findings, not_checked and definitions in the table on top of the stack. */
+/* Sets columns, findings, not_checked, references and definitions in the table on top of the stack.
+ */
 void cl_check_push(lua_State *L, const struct cl_check_result *result);
 
 #endif

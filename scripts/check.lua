@@ -39,6 +39,7 @@ else
       column.shortened > 0 and (", %d of them shortened, %d for the column's width"):format(column.shortened,
         column.squeezed) or ""))
   end
+  for _, key in ipairs(report.references) do tool.line("", findings.reference(key)) end
   for _, gap in ipairs(report.not_checked) do tool.line("", findings.gap(gap)) end
   for _, line in ipairs(findings.definitions(report)) do tool.line("", line) end
   for _, finding in ipairs(report.findings) do tool.line("FINDING", findings.finding(finding)) end

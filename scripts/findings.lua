@@ -49,6 +49,10 @@ local SAID = {
     return ("%s to %s (%s), of which no row is copied: leave this table empty, too, make the column NULL, or copy "
       .. "that one"):format(rows(f.count, "refers", "refer"), f.other, f.name)
   end,
+  folded = function(f)
+    return ("%s to one of %s (%s) that is written in another way, which the mask tells apart: write both alike"):format(
+      rows(f.count, "refers", "refer"), f.other, f.name)
+  end,
   methods = function(f)
     return ("it refers to %s (%s), which has another method, or none: give both columns the same"):format(
       f.other, f.name)
@@ -70,6 +74,13 @@ end
 ---@return string
 function M.gap(gap)
   return ("not checked: %s %s, %s"):format(gap.kind, gap.name, gap.reason)
+end
+
+--- A line about a foreign key whose values are addresses.
+---@return string
+function M.reference(key)
+  return ("%s.%s.%s refers to %s by address (%s): %d value(s) are masked like those there"):format(key.schema,
+    key.table, key.column, key.other, key.name, key.count)
 end
 
 -- Masked on their way into a copy: as values, or in the dump.
@@ -130,6 +141,7 @@ end
 ---@param strict boolean|nil addresses in the schema stand against it, too
 function M.refuse(name, options, strict)
   local report = backup.check(options)
+  for _, key in ipairs(report.references) do log.info(M.reference(key)) end
   for _, gap in ipairs(report.not_checked) do log.warn(M.gap(gap)) end
   local lines, told = {}, first_of(M.definitions(report, strict), DEFINITIONS_MAX)
   for i, finding in ipairs(report.findings) do lines[i] = M.finding(finding) end

@@ -152,7 +152,7 @@ function backup.rewrite(options) end
 ---@return backup.summary
 function backup.preflight(options) end
 ---@class backup.finding
----@field kind string "width", "unique", "check", "domain", "partition", "foreign key", "emptied", "method", "not null" or "methods"
+---@field kind string "width", "unique", "check", "domain", "partition", "foreign key", "emptied", "folded", "method", "not null" or "methods"
 ---@field schema string
 ---@field table string
 ---@field columns string names with ", " between
@@ -167,6 +167,7 @@ function backup.preflight(options) end
 ---@field columns {schema: string, table: string, column: string, changed: integer, shortened: integer, squeezed: integer, unfit: integer, limit: integer|nil, needed: integer|nil}[]
 ---@field findings backup.finding[]
 ---@field not_checked {kind: string, name: string, reason: string}[]
+---@field references {schema: string, table: string, column: string, name: string, other: string, count: integer}[] foreign keys whose values are addresses
 ---@field definitions {kind: string, object: string, domain: string, sample: string, count: integer}[] addresses in the schema
 ---@field tables integer
 ---@field rows integer

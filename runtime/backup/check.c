@@ -35,6 +35,14 @@ void cl_check_result_free(struct cl_check_result *result)
         free(result->gaps[i].name);
         free(result->gaps[i].reason);
     }
+    for (size_t i = 0; i < result->n_references; i++) {
+        free(result->references[i].schema);
+        free(result->references[i].table);
+        free(result->references[i].column);
+        free(result->references[i].name);
+        free(result->references[i].other);
+    }
+    free(result->references);
     cl_scan_definitions_free(result->definitions, result->n_definitions);
     free(result->columns);
     free(result->findings);
@@ -120,23 +128,58 @@ static bool add_apart(struct cl_check_result *result, const PGresult *r, int row
                        PQgetvalue(r, row, CHECK_LINK_TABLE), PQgetvalue(r, row, CHECK_LINK_NAME));
 }
 
-static bool add_emptied(struct cl_check_result *result, const PGresult *r,
-                        const struct check_emptied *emptied)
+static bool add_key(struct cl_check_result *result, const PGresult *r, const struct check_key *key)
 {
     struct cl_buf names, other;
-    int first = emptied->first;
+    int first = key->first;
     cl_buf_init(&names, NAMES_MAX);
     cl_buf_init(&other, NAMES_MAX);
-    for (int row = first; row < emptied->next; row++) {
+    for (int row = first; row < key->next; row++) {
         cl_buf_addf(&names, "%s%s", row > first ? ", " : "", PQgetvalue(r, row, CHECK_LINK_COLUMN));
     }
     cl_buf_addf(&other, "%s.%s", PQgetvalue(r, first, CHECK_LINK_TO_SCHEMA),
                 PQgetvalue(r, first, CHECK_LINK_TO_TABLE));
     struct cl_check_finding model = {
-        .kind = "emptied", .columns = names.data, .other = other.data, .count = emptied->count};
+        .kind = key->kind, .columns = names.data, .other = other.data, .count = key->count};
     return add_finding(result, &model, PQgetvalue(r, first, CHECK_LINK_SCHEMA),
                        PQgetvalue(r, first, CHECK_LINK_TABLE),
                        PQgetvalue(r, first, CHECK_LINK_NAME));
+}
+
+/* A foreign key that uses addresses. */
+static bool add_reference(struct cl_check_result *result, const PGresult *r, int row,
+                          uint64_t count)
+{
+    struct cl_check_reference *list =
+        realloc(result->references, (result->n_references + 1) * sizeof *list);
+    struct cl_buf other;
+    if (!list) {
+        return false;
+    }
+    result->references = list;
+    cl_buf_init(&other, NAMES_MAX);
+    cl_buf_addf(&other, "%s.%s.%s", PQgetvalue(r, row, CHECK_LINK_TO_SCHEMA),
+                PQgetvalue(r, row, CHECK_LINK_TO_TABLE), PQgetvalue(r, row, CHECK_LINK_TO_COLUMN));
+    struct cl_check_reference *reference = &list[result->n_references++];
+    *reference =
+        (struct cl_check_reference){.schema = strdup(PQgetvalue(r, row, CHECK_LINK_SCHEMA)),
+                                    .table = strdup(PQgetvalue(r, row, CHECK_LINK_TABLE)),
+                                    .column = strdup(PQgetvalue(r, row, CHECK_LINK_COLUMN)),
+                                    .name = strdup(PQgetvalue(r, row, CHECK_LINK_NAME)),
+                                    .other = other.data,
+                                    .count = count};
+    return reference->schema && reference->table && reference->column && reference->name &&
+           reference->other;
+}
+
+static bool add_references(struct cl_check_result *result, struct check_plan *plan)
+{
+    bool ok = true;
+    for (int row = 0; ok && row < PQntuples(plan->link_rows); row++) {
+        uint64_t count = cl_check_masked_keys(plan, row);
+        ok = count == 0 || add_reference(result, plan->link_rows, row, count);
+    }
+    return ok;
 }
 
 static bool add_link(struct cl_check_result *result, const struct check_table *t,
@@ -236,7 +279,7 @@ static bool gather_table(struct cl_check_result *result, const struct check_tabl
     return true;
 }
 
-static struct cl_check_result *gather(const struct check_plan *plan, struct cl_err *err)
+static struct cl_check_result *gather(struct check_plan *plan, struct cl_err *err)
 {
     struct cl_check_result *result = calloc(1, sizeof *result);
     bool ok = result != NULL;
@@ -246,9 +289,10 @@ static struct cl_check_result *gather(const struct check_plan *plan, struct cl_e
     for (size_t i = 0; ok && i < plan->n_apart; i++) {
         ok = add_apart(result, plan->link_rows, plan->apart[i]);
     }
-    for (size_t i = 0; ok && i < plan->n_emptied; i++) {
-        ok = add_emptied(result, plan->link_rows, &plan->emptied[i]);
+    for (size_t i = 0; ok && i < plan->n_keys; i++) {
+        ok = add_key(result, plan->link_rows, &plan->keys[i]);
     }
+    ok = ok && add_references(result, plan);
     for (size_t i = 0; ok && i < plan->n_rules; i++) {
         const struct check_rule *rule = &plan->rules[i];
         if (rule->count > 0) {

@@ -37,9 +37,10 @@ struct cl_check_column {
 /* What would stop a copy, or break it. */
 struct cl_check_finding {
     const char *kind; /* "width", "unique", "check", "domain", "foreign key", "partition" (none
-                         takes the row), "emptied" (what it refers to is not copied); of a column
-                         with a method: "method" (it does not take the value), "not null", "methods"
-                         (the ends of a foreign key have different ones); not owned */
+                         takes the row), "emptied" (what it refers to is not copied), "folded" (that
+                         is written in another way); of a column with a method: "method" (it does
+                         not take the value), "not null", "methods" (the ends of a foreign key have
+                         different ones); not owned */
     char *schema;     /* where */
     char *table;      /* */
     char *columns;    /* names with ", " between */
@@ -48,9 +49,8 @@ struct cl_check_finding {
     uint64_t count;   /* rows; 0: those were not looked at */
     size_t limit;     /* width: of the column */
     size_t needed;    /* width: see above */
-    char *other;      /* foreign key: schema.table.column referred to; emptied: schema.table; of a
-                         rule: kinds of the
-                         methods its columns have; else "" */
+    char *other; /* foreign key: schema.table.column referred to; emptied, folded: schema.table; of
+                    a rule: kinds of the methods its columns have; else "" */
     char
         sample[CL_CHECK_SAMPLE_BYTES]; /* of what is masked, shortened; "" when it has no address */
 };
@@ -62,6 +62,17 @@ struct cl_check_gap {
     char *reason;     /* why not */
 };
 
+/* A foreign key whose values are addresses: both columns are masked alike, unless a finding says
+ * otherwise. */
+struct cl_check_reference {
+    char *schema;   /* which refers; owned, like all strings here */
+    char *table;    /* */
+    char *column;   /* */
+    char *name;     /* of the constraint */
+    char *other;    /* schema.table.column referred to */
+    uint64_t count; /* values that change */
+};
+
 /* Zeroed at first. */
 struct cl_check_result {
     struct cl_check_column *columns; /* n_columns */
@@ -70,6 +81,8 @@ struct cl_check_result {
     size_t n_findings;
     struct cl_check_gap *gaps; /* n_gaps */
     size_t n_gaps;
+    struct cl_check_reference *references; /* n_references */
+    size_t n_references;
     struct cl_scan_definition *definitions; /* n_definitions: addresses in the schema, which a copy
                                                gets as it is, but for comments */
     size_t n_definitions;

@@ -62,21 +62,26 @@ static char *count_rows(const PGresult *r, int first, int next, PGconn *conn, st
     return count;
 }
 
-static bool add(struct check_plan *plan, int first, int next, PGconn *conn, struct cl_err *err)
+bool cl_check_add_key(struct check_plan *plan, const char *kind, int first, int next,
+                      uint64_t count, struct cl_err *err)
 {
-    char *text = count_rows(plan->link_rows, first, next, conn, err);
-    uint64_t count = text ? strtoull(text, NULL, 10) : 0;
-    free(text);
-    if (!text || count == 0) {
-        return text != NULL;
-    }
-    struct check_emptied *list = realloc(plan->emptied, (plan->n_emptied + 1) * sizeof *list);
+    struct check_key *list = realloc(plan->keys, (plan->n_keys + 1) * sizeof *list);
     if (!list) {
         return cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
     }
-    plan->emptied = list;
-    list[plan->n_emptied++] = (struct check_emptied){.first = first, .next = next, .count = count};
+    plan->keys = list;
+    list[plan->n_keys++] =
+        (struct check_key){.kind = kind, .first = first, .next = next, .count = count};
     return true;
+}
+
+static bool add(struct check_plan *plan, int first, int next, PGconn *conn, struct cl_err *err)
+{
+    char *text = count_rows(plan->link_rows, first, next, conn, err);
+    bool ok = text != NULL;
+    uint64_t count = ok ? strtoull(text, NULL, 10) : 0;
+    free(text);
+    return ok && (count == 0 || cl_check_add_key(plan, "emptied", first, next, count, err));
 }
 
 bool cl_check_emptied(struct check_plan *plan, const struct cl_catalog *catalog, PGconn *conn,

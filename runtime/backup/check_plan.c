@@ -487,6 +487,18 @@ static bool add_links(struct check_plan *plan, const struct cl_catalog *catalog,
     return ok;
 }
 
+uint64_t cl_check_masked_keys(struct check_plan *plan, int row)
+{
+    const PGresult *r = plan->link_rows;
+    struct check_table *t =
+        find_table(plan, (uint32_t)strtoul(PQgetvalue(r, row, CHECK_LINK_RELID), NULL, 10));
+    size_t place;
+    if (!t || !find_column(t->columns, t->n_swept, PQgetvalue(r, row, CHECK_LINK_COLUMN), &place)) {
+        return 0;
+    }
+    return t->stats[place].method ? 0 : atomic_load(&t->stats[place].changed);
+}
+
 bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
                         const struct cl_catalog *catalog, PGconn *conn, struct cl_err *err)
 {
@@ -496,7 +508,7 @@ bool cl_check_plan_load(struct check_plan *plan, struct cl_run *run,
     atomic_init(&plan->keys_left, CL_CHECK_KEYS_MAX);
     return add_tables(plan, catalog, err) && add_methods(plan, conn, err) &&
            add_rules(plan, conn, err) && add_links(plan, catalog, conn, err) &&
-           cl_check_emptied(plan, catalog, conn, err);
+           cl_check_emptied(plan, catalog, conn, err) && cl_check_folded(plan, catalog, conn, err);
 }
 
 void cl_check_plan_fini(struct check_plan *plan)
@@ -526,7 +538,7 @@ void cl_check_plan_fini(struct check_plan *plan)
         cl_check_scratch_free(plan->tables[i].scratch);
     }
     free(plan->apart);
-    free(plan->emptied);
+    free(plan->keys);
     free(plan->rules);
     free(plan->tables);
     PQclear(plan->rule_rows);

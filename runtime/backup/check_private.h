@@ -78,11 +78,12 @@ struct check_link {
     char sample[CL_CHECK_SAMPLE_BYTES];  /* same */
 };
 
-/* A foreign key into a table of which no row is copied. */
-struct check_emptied {
-    int first;      /* its rows of link_rows: from this one … */
-    int next;       /* … to before this one */
-    uint64_t count; /* rows that refer to something */
+/* A foreign key that could not be made. */
+struct check_key {
+    const char *kind; /* of the finding; a literal */
+    int first;        /* its rows of link_rows: from this one … */
+    int next;         /* … to before this one */
+    uint64_t count;   /* rows for which it could not */
 };
 
 struct check_table {
@@ -130,8 +131,8 @@ struct check_plan {
     int *apart;                                    /* n_apart rows of link_rows: foreign keys of
                                                       which the columns have different methods */
     size_t n_apart;                                /* entries of apart */
-    struct check_emptied *emptied;                 /* n_emptied, of which the count is not 0 */
-    size_t n_emptied;                              /* entries of emptied */
+    struct check_key *keys;                        /* n_keys */
+    size_t n_keys;                                 /* entries of keys */
     uv_mutex_t mutex;                              /* guards what follows */
     struct cl_link asking[CL_BACKUP_JOBS_MAX + 1]; /* n_asking free sessions */
     size_t n_asking;                               /* entries of asking */
@@ -148,6 +149,19 @@ void cl_check_plan_fini(struct check_plan *plan);
 bool cl_check_emptied(struct check_plan *plan, const struct cl_catalog *catalog, PGconn *conn,
                       struct cl_err *err);
 
+/* check_folded.c: counts rows that refer to one that is written in another way, and would to none.
+ */
+bool cl_check_folded(struct check_plan *plan, const struct cl_catalog *catalog, PGconn *conn,
+                     struct cl_err *err);
+
+/* check_emptied.c: adds to the plan's keys, of one that has rows first to next - 1 of link_rows. */
+bool cl_check_add_key(struct check_plan *plan, const char *kind, int first, int next,
+                      uint64_t count, struct cl_err *err);
+
+/* How many values the mask changed in the column that refers, of that row of link_rows; 0 where it
+ * has a method. */
+uint64_t cl_check_masked_keys(struct check_plan *plan, int row);
+
 /* Is the rule part of the same as the one before it? */
 bool cl_check_same_root(const struct check_plan *plan, const struct check_rule *rule);
 
@@ -162,7 +176,10 @@ enum {
     CHECK_LINK_TO_COLUMN,
     CHECK_LINK_OID,
     CHECK_LINK_VALID,
-    CHECK_LINK_FREE
+    CHECK_LINK_FREE,
+    CHECK_LINK_RELID,
+    CHECK_LINK_PAIRS,
+    CHECK_LINK_EQUAL
 };
 
 /* check_emptied.c: does the method make the column of that row of link_rows NULL, so that nothing

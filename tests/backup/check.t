@@ -269,6 +269,37 @@ sql "$meet" -c "delete from shop.keyed where mail like '%sink.test'"
 checked source="$meet" mask_domain=sink.test
 ok "without them there is none" asked "count(*) = 0 from findings"
 
+# ---- foreign keys of addresses --------------------------------------------------------------------------
+
+folded=$(fresh_on "$admin" check_folded)
+sql "$folded" >/dev/null <<'SQL' || exit 1
+create extension citext;
+create schema shop;
+create collation shop.loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+create table shop.login (mail citext primary key);
+create table shop.visit (id int primary key, mail citext references shop.login);
+insert into shop.login values ('kari@firma.example'), ('none'),
+    ('somebody.with.a.local.part.that.is.so.long.that.it.is.shortened@firma.example');
+insert into shop.visit values (1, 'Kari@Firma.example'), (2, 'NONE'), (3, null), (4, 'kari@firma.example'),
+    (5, 'Somebody.with.a.local.part.that.is.so.long.that.it.is.shortened@firma.example');
+create table shop.desk (mail text collate shop.loose primary key);
+create table shop.seat (mail text collate shop.loose references shop.desk);
+insert into shop.desk values ('Ola@firma.example');
+insert into shop.seat values ('ola@firma.example'), ('Ola@firma.example');
+SQL
+checked source="$folded" mask_domain=sink.test
+ok "a key in another case that is shortened would lead nowhere" found folded visit mail visit_mail_fkey 1
+ok "and no other" asked "count(*) = 1 from findings"
+ok "keys that are addresses are told of" asked "string_agg(format('%s %s', r ->> 'other', r ->> 'count'), ', '
+    order by r ->> 'other') = 'shop.desk.mail 2, shop.login.mail 3' from said, jsonb_array_elements(doc -> 'references') r"
+checked source="$folded" rules=check case=hash
+ok "nor would any that is a hash" asked "string_agg(\"table\" || ' ' || count, ', ' order by \"table\") = 'seat 1, visit 2'
+    from findings where kind = 'folded'"
+sql "$folded" -c "update shop.visit set mail = 'none' where id in (1, 5)" \
+    -c "delete from shop.seat where mail collate \"C\" like 'o%'"
+checked source="$folded" rules=check case=hash
+ok "written alike they all lead somewhere" asked "count(*) = 0 from findings"
+
 # ---- references to what is not copied -------------------------------------------------------------------
 
 cut=$(fresh_on "$admin" check_cut)

@@ -5,6 +5,9 @@ return function(case)
   if case == "lossy" then
     return mask.rules { sink_domain = "sink.test", columns = { ["shop.dept.code"] = mask.redact { length = 9 } } }
   end
+  if case == "hash" then
+    return mask.rules { sink_domain = "sink.test", mode = "hash", key = "a key of the tests" }
+  end
   if case == "cut" then
     return mask.rules { sink_domain = "sink.test", columns = { ["shop.visit.login"] = mask.null() } }
   end
