@@ -39,6 +39,7 @@ static void every_kind_says_what_it_does_to_keys(void **state)
         {"generalise", {{"to", "month"}}, 1, false, true},
         {"dictionary", {{"default", "x"}}, 1, false, false},
     };
+    static const struct cl_mask_option entry = {"a", "b"};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct cl_mask_method_spec method = {.schema = "s",
@@ -46,7 +47,9 @@ static void every_kind_says_what_it_does_to_keys(void **state)
                                              .column = "c",
                                              .kind = rows[i].kind,
                                              .options = rows[i].options,
-                                             .n_options = rows[i].n_options};
+                                             .n_options = rows[i].n_options,
+                                             .entries = &entry,
+                                             .n_entries = strcmp(rows[i].kind, "dictionary") == 0};
         struct cl_mask_spec spec = {.sink_domain = "sink.test",
                                     .key = KEY,
                                     .key_bytes = sizeof KEY - 1,

@@ -16,6 +16,6 @@ return function(case)
     ["shop.staff.born"] = mask.null(),
     ["shop.staff.pin"] = mask.constant "none",
     ["shop.staff.nick"] = mask.lua(function(value) return "x" .. #value end),
-    ["shop.dept.code"] = mask.dictionary { map = {}, default = "x" },
+    ["shop.dept.code"] = mask.dictionary { map = { sales = "x" }, default = "y" },
   } }
 end
