@@ -142,10 +142,11 @@ static bool looks_plain(const char *s, size_t n)
 /* Does what was found in a run of so many bytes stand out from noise? */
 static bool stands_out(const struct cl_token *t, const char *s, size_t run)
 {
-    size_t n = t->tail - t->local;
+    size_t from = t->quoted ? t->local : cl_mask_local_start(s, t->local, t->first_at);
+    size_t n = t->tail - from;
     return run >= RUN_SURE ||
-           (all_ascii(s + t->local, n) &&
-            (n >= ADDRESS_SURE || (n >= ADDRESS_LEAST && looks_plain(s + t->local, n))));
+           (all_ascii(s + from, n) &&
+            (n >= ADDRESS_SURE || (n >= ADDRESS_LEAST && looks_plain(s + from, n))));
 }
 
 /* Calls visit() for each address in s that counts, from its first byte to its end. */

@@ -332,13 +332,6 @@ bool cl_mask_soft_local(const char *s, size_t at)
     return cl_mask_class(c) == CL_SOFT || c == ')' || (c == ';' && ends_with_entity(s, at));
 }
 
-/* A quoted local part begins and ends with a character of a name, and its opening quote does not
- * follow one: otherwise the "quotes" are the end of one string and the start of the next. */
-static bool is_quotable(char c)
-{
-    return !strchr(" \t,:;(){}=<>\"\\", c); /* NUL counts as a separator too */
-}
-
 bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
 {
     enum { QUOTE_MAX_BYTES = 16 }; /* of one quote, escaped again and again */
@@ -365,9 +358,9 @@ bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close)
     size_t before = p - width;
     unsigned char outer = before ? (unsigned char)s[before - 1] : ' ';
     unsigned char last = (unsigned char)s[*close - 1];
-    return is_quotable(s[*open]) && (is_quotable((char)last) || may_end_address(last)) &&
-           outer < 0x80 && !(cl_mask_class(outer) & CL_IN_LOCAL) &&
-           (width > 1 || (outer != '"' && outer != '\\'));
+    return (cl_mask_is_quotable(s[*open]) || cl_mask_in_local(s, *close, *open)) &&
+           (cl_mask_is_quotable((char)last) || may_end_address(last)) &&
+           cl_mask_may_open(s, before) && (width > 1 || (outer != '"' && outer != '\\'));
 }
 
 void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out)

@@ -9,8 +9,12 @@
 #ifndef CL_MASK_PRIVATE_H
 #define CL_MASK_PRIVATE_H
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "mask.h"
+
+enum { CL_LOCAL_OCTETS = 64 }; /* of a local part: RFC 5321 4.5.3.1.1 */
 
 /* chars.c */
 
@@ -86,6 +90,16 @@ bool cl_mask_soft_local(const char *s, size_t at);
  * character and of its closing quote); false when there is none. */
 bool cl_mask_quoted_local(const char *s, size_t at, size_t *open, size_t *close);
 
+/* May a quoted local part begin and end with it? */
+static inline bool cl_mask_is_quotable(char c)
+{
+    return !strchr(" \t,:;(){}=<>\"\\", c); /* NUL counts as a separator too */
+}
+
+/* May it open at s[pos]? Not behind a name: there the "quotes" are the end of one string and the
+ * start of the next. */
+bool cl_mask_may_open(const char *s, size_t pos);
+
 /* Appends what the text stands for. */
 void cl_mask_decode(const char *s, size_t from, size_t to, struct cl_buf *out);
 
@@ -151,6 +165,26 @@ size_t cl_mask_find_run(const char *s, size_t n, size_t pos);
 /* Is there anything an at-sign could be made of, or base64? */
 bool cl_mask_candidate(const char *s, size_t n);
 
+/* local.c */
+
+/* Where the whole local part begins whose plain characters are s[local, at), not before floor; at
+ * the earliest it is a character of a name. *close is where its own text ends: at, or where the
+ * comment begins that stands before it. */
+size_t cl_mask_local_whole(const char *s, size_t floor, size_t local, size_t at, size_t *close);
+
+/* As cl_mask_quoted_local, for quotes that are written as escapes. */
+bool cl_mask_coded_quotes(const char *s, size_t at, size_t *open, size_t *close);
+
+/* Bytes of the character that begins at s[pos], n being more than that, however it is written. *c
+ * is what it stands for: 'x' for a letter outside ASCII, FORM FEED for a separator there, LINE FEED
+ * for backslashes. */
+size_t cl_mask_unit(const char *s, size_t n, size_t pos, char *c);
+
+/* Is it one of a name? */
+bool cl_mask_in_local(const char *s, size_t n, size_t pos);
+
+size_t cl_mask_octets(const char *s, size_t from, size_t to); /* of what the text stands for */
+
 /* scan.c */
 
 struct cl_token {
@@ -160,7 +194,7 @@ struct cl_token {
     size_t at_end;   /* ... and the byte after it */
     size_t tail;     /* the byte after its domain: from here on the text stays */
     size_t next;     /* where scanning goes on */
-    size_t close;    /* quoted: position of the closing quote */
+    size_t close;    /* where its own text ends: at the closing quote, a comment, or first_at */
     bool quoted;     /* the local part is a quoted string and stays as it is */
     bool spaced;     /* quoted, and holds an at-sign of its own */
     bool chain;      /* several at-signs in a row: replaced as one */

@@ -3,10 +3,9 @@
 #include <string.h>
 
 enum {
-    LOCAL_OCTETS = 64, /* RFC 5321 4.5.3.1.1 */
-    SUFFIX = 13,       /* characters of a hash suffix: 65 bits */
-    SUFFIX_LEAST = 8,  /* in a narrow column: 40 bits */
-    HIDDEN = 27,       /* characters of a whole local part that is a hash: an h and 130 bits */
+    SUFFIX = 13,      /* characters of a hash suffix: 65 bits */
+    SUFFIX_LEAST = 8, /* in a narrow column: 40 bits */
+    HIDDEN = 27,      /* characters of a whole local part that is a hash: an h and 130 bits */
 };
 
 /* SHA-256 of what the address stands for. */
@@ -26,13 +25,13 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many bytes of s[from, to) fit into octets and chars, whole elements only, at least one. */
+/* How many bytes of s[from, to) fit into octets and chars, whole characters only, at least one. */
 static size_t head_bytes(const char *s, size_t from, size_t to, size_t octets, size_t chars)
 {
     size_t p = from, first = from, used = 0;
     while (p < to) {
-        struct cl_element e = cl_mask_element(s, to, p);
-        size_t len = e.len ? e.len : 1;
+        char c;
+        size_t len = cl_mask_unit(s, to, p, &c);
         size_t more = cl_mask_chars(s + p, len);
         if (p > from && (p + len - from > octets || used + more > chars)) {
             break;
@@ -85,28 +84,41 @@ static void put_hash(struct render *r, const struct cl_token *t)
     cl_mask_letters(digest, n, letters);
     letters[0] = 'h'; /* any other may make an escape of what is before it */
     cl_buf_add(r->out, letters, n);
+    r->tally->shortened += n < HIDDEN;
+}
+
+/* Does local_domain, with the comment behind it, stay within what there is room for? */
+static bool fits_plain(const struct render *r, const struct cl_token *t, size_t comment)
+{
+    const char *s = r->s;
+    size_t local = t->close - t->local, domain = t->tail - t->at_end;
+    if (local + 1 + domain > CL_LOCAL_OCTETS &&
+        cl_mask_octets(s, t->local, t->close) + 1 + cl_mask_octets(s, t->at_end, t->tail) >
+            CL_LOCAL_OCTETS) {
+        return false;
+    }
+    return r->limit == SIZE_MAX || cl_mask_chars(s + t->local, local) + 1 +
+                                           cl_mask_chars(s + t->at_end, domain) +
+                                           cl_mask_chars(s + t->close, comment) <=
+                                       room_for_local(r, t);
 }
 
 /* `_domain` or, where that cannot be, `_suffix`: what stands between local part and at-sign. */
 static void put_local(struct render *r, const struct cl_token *t)
 {
     const char *s = r->s;
-    size_t local_end = t->quoted ? t->close : t->first_at;
-    size_t local = local_end - t->local, domain = t->tail - t->at_end;
-    size_t chars = room_for_local(r, t);
-    bool plain =
-        t->plain && local + 1 + domain <= LOCAL_OCTETS &&
-        (r->limit == SIZE_MAX ||
-         cl_mask_chars(s + t->local, local) + 1 + cl_mask_chars(s + t->at_end, domain) <= chars);
-    if (plain) {
+    size_t local = t->close - t->local, domain = t->tail - t->at_end;
+    size_t comment = t->quoted ? 0 : t->first_at - t->close;
+    if (t->plain && fits_plain(r, t, comment)) {
         cl_buf_add(r->out, s + t->local, t->quoted ? 0 : local);
         cl_buf_addc(r->out, '_');
         cl_buf_add(r->out, s + t->at_end, domain);
+        cl_buf_add(r->out, s + t->close, comment);
         return;
     }
     char suffix[SUFFIX];
     hash_suffix(s, t, suffix);
-    size_t room = least(chars, LOCAL_OCTETS);
+    size_t room = least(room_for_local(r, t), CL_LOCAL_OCTETS);
     size_t digits = room >= SUFFIX + 2 ? SUFFIX : room > SUFFIX_LEAST + 2 ? room - 2 : SUFFIX_LEAST;
     if (!t->quoted && local > 0) {
         /* The head shows what it was: local part and, when that is all there, the domain. */
@@ -118,7 +130,7 @@ static void put_local(struct render *r, const struct cl_token *t)
             cl_buf_add(&both, s + t->at_end, domain);
         }
         size_t left = room > digits + 1 ? room - digits - 1 : 0;
-        size_t octets = LOCAL_OCTETS - digits - 1;
+        size_t octets = CL_LOCAL_OCTETS - digits - 1;
         cl_buf_add(r->out, cl_buf_str(&both),
                    head_bytes(cl_buf_str(&both), 0, both.len, octets,
                               r->limit == SIZE_MAX ? octets : left));

@@ -232,6 +232,17 @@ static void end_token(struct cl_token *t, const char *s, struct domain d)
                !(t->quoted && s[t->tail - 1] == ';');
 }
 
+/* The local part of a leaking address in full. Where it stays legible, nothing is taken for one
+ * that is longer than a local part can be. */
+static void take_whole(const struct cl_mask *mask, struct cl_token *t, const char *s, size_t floor)
+{
+    size_t close, whole = cl_mask_local_whole(s, floor, t->local, t->first_at, &close);
+    if (cl_mask_hiding_key(mask) || cl_mask_octets(s, whole, close) <= CL_LOCAL_OCTETS) {
+        t->local = whole;
+        t->close = close;
+    }
+}
+
 bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t pos,
                   struct cl_token *t)
 {
@@ -239,11 +250,12 @@ bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t po
     if (!find_at(s, n, pos, &t->at, &t->at_end)) {
         return false;
     }
-    size_t open = 0;
+    size_t open = 0, floor = pos;
     t->first_at = t->at;
     t->local = cl_mask_local_start(s, pos, t->at);
     if (t->local == t->at) {
-        t->quoted = cl_mask_quoted_local(s, t->at, &open, &t->close);
+        t->quoted = cl_mask_quoted_local(s, t->at, &open, &t->close) ||
+                    cl_mask_coded_quotes(s, t->at, &open, &t->close);
         t->spaced = t->quoted && pos > open;
     }
     bool local = t->local < t->at || t->quoted || cl_mask_soft_local(s, t->at);
@@ -257,13 +269,19 @@ bool cl_mask_next(const struct cl_mask *mask, const char *s, size_t n, size_t po
         struct cl_element e = cl_mask_element(s, n, t->next);
         if (e.kind != CL_AT) {
             end_token(t, s, d);
+            if (!t->quoted) {
+                t->close = t->first_at;
+                if (t->leak) {
+                    take_whole(mask, t, s, floor);
+                }
+            }
             return true;
         }
         /* More at-signs: @name@host.example begins after its first, a@b@c.example is one. */
         t->chain = local;
         if (!local) {
             local = t->next > t->at_end;
-            t->local = t->at_end;
+            t->local = floor = t->at_end;
             t->first_at = t->next;
         }
         t->at = t->next;

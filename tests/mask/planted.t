@@ -51,11 +51,8 @@ needless() { # OUT: lines of known.txt of which nothing was found
         END { for (l in line) if (!line[l]) print "# not needed in known.txt: " l }' "$tmp/$1.tsv" "$tmp/manifest.tsv"
 }
 
-# Of which the hash leaves the local part: the mask takes it for text before an address without one.
-kept='/(soft|percent_route|comment_local|url_all|escape_all|entity_all|entity_all_hex)$|^xml_attribute/(utf8_local|quoted|quoted_at)$'
-
 traces() { # OUT: nothing that was planted is left, of what is not known
-    awk -F '\t' -v kept="$kept" '$4 == "" && ($2 "/" $3) !~ kept { print; left = 1 } END { exit left }' "$tmp/$1.tsv"
+    awk -F '\t' '$4 == "" { print; left = 1 } END { exit left }' "$tmp/$1.tsv"
 }
 
 missing() { # OUT WHERE: those planted in such a place that were not found; fails when there are any

@@ -18,9 +18,10 @@
 #include "mask/mask.h"
 
 #define CASES "tests/mask/cases"
+#define KEY "0123456789abcdef"
 #define SINK "mailinator.com"
 
-enum { FILES_MAX = 200, CASES_LEAST = 170, VALUE_BYTES_MAX = 1 << 20 };
+enum { FILES_MAX = 200, CASES_LEAST = 170, VALUE_BYTES_MAX = 1 << 20, HASH_CHARS = 27 };
 
 /* One file on its way. */
 struct reader {
@@ -36,13 +37,14 @@ struct mask_case {
     unsigned line_number; /* of its first line */
     enum cl_carrier carrier;
     bool crlf;         /* its lines end with CR LF */
+    bool hash;         /* masked with hashes, each shown as HASH */
     size_t max_chars;  /* of the column; 0: no limit */
     bool stays;        /* nothing may change; out is not set */
     struct cl_buf in;  /* the value */
     struct cl_buf out; /* what must come out */
 };
 
-static struct cl_mask *mask;
+static struct cl_mask *mask, *hiding;
 static lua_State *lua;
 static unsigned seen, wrong;
 
@@ -85,7 +87,7 @@ static void add_text(const struct reader *r, struct cl_buf *out, const char *s)
     cl_buf_adds(out, s);
 }
 
-/* "text/crlf: name", "text(35): name", "json: name" */
+/* "text/crlf: name", "text(35): name", "json/hash: name" */
 static void read_head(const struct reader *r, struct mask_case *c)
 {
     const char *s = r->line;
@@ -94,8 +96,9 @@ static void read_head(const struct reader *r, struct mask_case *c)
         malformed(r, "a case begins with its carrier, text or json");
     }
     s += 4;
-    if (strncmp(s, "/crlf", 5) == 0) {
-        c->crlf = true;
+    while (strncmp(s, "/crlf", 5) == 0 || strncmp(s, "/hash", 5) == 0) {
+        c->crlf = c->crlf || s[1] == 'c';
+        c->hash = c->hash || s[1] == 'h';
         s += 5;
     }
     if (*s == '(') {
@@ -152,8 +155,8 @@ static struct cl_buf apply(const struct mask_case *c, const struct cl_buf *in,
     struct cl_err err;
     bool changed;
     cl_buf_init(&out, VALUE_BYTES_MAX);
-    if (!cl_mask_apply(mask, NULL, c->carrier, cl_buf_str(in), in->len, c->max_chars, &out,
-                       &changed, tally, &err)) {
+    if (!cl_mask_apply(c->hash ? hiding : mask, NULL, c->carrier, cl_buf_str(in), in->len,
+                       c->max_chars, &out, &changed, tally, &err)) {
         cl_buf_reset(&out);
         cl_buf_addf(&out, "%s", err.message);
     }
@@ -162,7 +165,24 @@ static struct cl_buf apply(const struct mask_case *c, const struct cl_buf *in,
 
 static size_t count(const struct mask_case *c, const struct cl_buf *value)
 {
-    return cl_mask_find(mask, NULL, c->carrier, cl_buf_str(value), value->len, NULL, NULL);
+    return cl_mask_find(c->hash ? hiding : mask, NULL, c->carrier, cl_buf_str(value), value->len,
+                        NULL, NULL);
+}
+
+/* The value with HASH for each hash in it. */
+static struct cl_buf shown(const struct cl_buf *value)
+{
+    struct cl_buf out;
+    const char *s = cl_buf_str(value);
+    cl_buf_init(&out, VALUE_BYTES_MAX);
+    for (size_t p = 0, run; p < value->len; p += run) {
+        run = strspn(s + p, "abcdefghijklmnopqrstuvwxyz234567");
+        bool hash = run >= HASH_CHARS && s[p + run - HASH_CHARS] == 'h';
+        run += run == 0;
+        cl_buf_add(&out, s + p, hash ? run - HASH_CHARS : run);
+        cl_buf_adds(&out, hash ? "HASH" : "");
+    }
+    return out;
 }
 
 static bool same(const struct cl_buf *a, const struct cl_buf *b)
@@ -202,9 +222,10 @@ static void check_case(const struct reader *r, const struct mask_case *c)
 {
     struct cl_mask_tally tally = {0};
     struct cl_buf once = apply(c, &c->in, &tally), twice = apply(c, &once, &tally);
+    struct cl_buf looks = shown(&once);
     const struct cl_buf *want = c->stays ? &c->in : &c->out;
     const char *complaint = NULL;
-    if (!same(&once, want)) {
+    if (!same(c->hash ? &looks : &once, want)) {
         complaint = "is not what is expected";
     } else if (count(c, &once) != 0) {
         complaint = "still holds an address";
@@ -225,6 +246,7 @@ static void check_case(const struct reader *r, const struct mask_case *c)
         print_value("expected", want);
         print_value("came out", &once);
     }
+    cl_buf_fini(&looks);
     cl_buf_fini(&once);
     cl_buf_fini(&twice);
 }
@@ -253,13 +275,17 @@ static int is_cases(const struct dirent *entry)
 static void every_case_of_the_tables(void **state)
 {
     static const char *const allow[] = {"allowed.example", NULL};
-    struct cl_mask_spec spec = {.sink_domain = SINK, .allow = allow};
+    struct cl_mask_spec spec = {.sink_domain = SINK, .allow = allow, .key = KEY};
     struct cl_err err;
     struct dirent **entries;
     (void)state;
+    spec.key_bytes = strlen(KEY);
     mask = cl_mask_new(&spec, &err);
+    spec.mode = CL_MASK_HASH;
+    hiding = cl_mask_new(&spec, &err);
     lua = luaL_newstate();
     assert_non_null(mask);
+    assert_non_null(hiding);
     assert_non_null(lua);
     luaL_requiref(lua, "cjson", luaopen_cjson, 1);
     int n = scandir(CASES, &entries, is_cases, alphasort);
@@ -273,6 +299,7 @@ static void every_case_of_the_tables(void **state)
     free((void *)entries);
     lua_close(lua);
     cl_mask_free(mask);
+    cl_mask_free(hiding);
     print_message("# %u cases in %d files, %u wrong\n", seen, n, wrong);
     assert_int_equal(wrong, 0);
     assert_true(seen >= CASES_LEAST);

@@ -104,8 +104,9 @@ function views(text, look, depth = 0) {
 // What follows may be of something else: the bytes of a log, say, which look like a digit now and then.
 const ADDRESS = /planted-(\d{5})((?:(?!planted-)[^]){1,160}?)(secret-company|192\.0\.2\.1|ipv6:2001:db8)/gi;
 const OPEN = /@(?:[a-z0-9\x80-\xff-]+\.)*\[?$/i;
-// An at-sign and the domain, whatever stands before it.
-const DOMAIN = /@(?:[a-z0-9\x80-\xff-]+\.)*secret-company/gi;
+// An at-sign and one of the domains, whatever stands before it. In indexes a number can look like an at-sign
+// and a letter before a word that begins later in the domain.
+const DOMAIN = /@(?:mail\.eu\.|m[^@.]{1,12}nchen\.|xn--mnchen-3ya\.)?secret-company/gi;
 
 function find(text, found) {
   if (process.env.TRACES) {
