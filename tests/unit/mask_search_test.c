@@ -89,6 +89,9 @@ static bool is_rare(const char *s, size_t n)
 {
     static const char *const forms[] = {"%EF%BC%A0", "=EF=BC=A0", "&#xFF20",   "&#65312",
                                         ";#xFF20",   ";#65312",   "&#x00FF20", "&#065312"};
+    if (!s[0] || !strchr("%=&;\\", s[0])) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if (begins(s, n, forms[i])) {
             return true;
@@ -110,7 +113,7 @@ static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
             return pos;
         }
         for (size_t i = 0; pos + 1 < n && i < sizeof two / sizeof *two - (escapes ? 0 : 2); i++) {
-            if ((i > 1 || slow_led(s, pos)) && memcmp(s + pos, two[i], 2) == 0) {
+            if (memcmp(s + pos, two[i], 2) == 0 && (i > 1 || slow_led(s, pos))) {
                 return pos;
             }
         }
