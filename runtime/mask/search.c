@@ -23,15 +23,16 @@ enum {
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
 typedef uint64_t halves __attribute__((vector_size(LANES)));
 
-/* Does an entity end before s[at], its ampersand perhaps escaped again and again? */
+/* Does an entity end before s[at], its ampersand perhaps escaped, also again and again? */
 static bool after_entity(const char *s, size_t at)
 {
     enum { NAME_BYTES = 8 };
     size_t p = at - 1; /* the semicolon */
-    while (p > 0 && at - p <= NAME_BYTES && s[p - 1] != '&' && s[p - 1] != ';') {
+    while (p > 0 && at - p <= NAME_BYTES && !strchr("&;#", s[p - 1])) {
         p--;
     }
-    return p > 0 && (s[p - 1] == '&' || (p > 4 && memcmp(s + p - 4, "amp;", 4) == 0));
+    return p > 0 &&
+           (s[p - 1] == '&' || s[p - 1] == '#' || (p > 4 && memcmp(s + p - 4, "amp;", 4) == 0));
 }
 
 /* Can 40 or 64 at s[at] be the number of a spelling? %40 =40 \x40 \u0040 \u{40} &#64; &#x40; Their

@@ -72,8 +72,9 @@ static bool slow_led(const char *before, size_t n)
         return false;
     }
     for (size_t p = n - 1; p > 0 && n - p < 10; p--) { /* the name before the semicolon */
-        if (before[p - 1] == '&' || before[p - 1] == ';') {
-            return before[p - 1] == '&' || (p > 4 && memcmp(before + p - 4, "amp;", 4) == 0);
+        char c = before[p - 1];
+        if (c == '&' || c == '#' || c == ';' || c == '\0') {
+            return c == '&' || c == '#' || (p > 4 && memcmp(before + p - 4, "amp;", 4) == 0);
         }
     }
     return false;
