@@ -317,15 +317,16 @@ static size_t hit_of(const struct place *at, uint64_t may, bool escapes)
     return at->n;
 }
 
-/* The first hit of the block or the first run that ends in it; n when the bits said too much. */
-static size_t settle(const struct place *at, uint64_t may, bool escapes, bool run)
+/* The first hit of the block or the first run that ends in it, n when the bits said too much; a bit
+ * of `runs` is where one may end. */
+static size_t settle(const struct place *at, uint64_t may, bool escapes, uint64_t runs)
 {
     size_t hit = may ? hit_of(at, may, escapes) : at->n;
-    if (run) {
-        size_t begin = at->from - at->first < RUN_BYTES ? at->first : at->from - RUN_BYTES;
+    if (runs) {
+        size_t begin = at->from + (size_t)__builtin_ctzll(runs) - (RUN_BYTES - 1);
         size_t end = at->n - at->from > BLOCK ? at->from + BLOCK : at->n;
         end = hit < end ? hit : end;
-        size_t found = find_run_portable(at->s, end, begin);
+        size_t found = begin < end ? find_run_portable(at->s, end, begin) : end;
         hit = found < end ? found : hit;
     }
     return hit;
@@ -345,7 +346,7 @@ INLINE_AVX2 size_t judge(const struct place *at, unsigned what, uint64_t last[4]
         return at->n;
     }
     const struct place copy = *at; /* so that the other one stays in registers */
-    return settle(&copy, may, what & ESCAPES, runs != 0);
+    return settle(&copy, may, what & ESCAPES, runs);
 }
 
 /* The first thing of what is looked for, n for none; n is LEAST at least. */

@@ -181,7 +181,7 @@ static void random_bytes(void **state)
         "2346570@&;#c\\uFab%\xEF\xBC= \n\r zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
-        char text[BYTES_MAX];
+        char text[BYTES_MAX] = {0};
         size_t n = (size_t)round % BYTES_MAX;
         for (size_t i = 0; i < n; i++) {
             text[i] = alphabet[next_random(sizeof alphabet - 1)];
