@@ -248,7 +248,7 @@ bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, 
         return false; /* equal bounds of a range, say, have to stay equal, wherever their lines end
                        */
     }
-    bool crlf = memmem(s, n, "\r\n", 2) != NULL;
+    bool crlf = memmem(before, n_before, "\r\n", 2) != NULL;
     while (next_line(&l)) {
         while (l.printable && l.to - l.from > COLUMNS) {
             size_t cut = place_to_break(s, l.from);
