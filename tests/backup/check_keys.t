@@ -36,6 +36,17 @@ for line in '2 address\(es\) in the materialised view shop.desks: rows of the co
     ok "said to people: $line" grep -qE "in the schema: .*$line" "$tmp/tool.out"
 done
 ok "but not the comment, which is masked" says '^0$' "$(grep -c comment "$tmp/tool.out")"
+mkdir -p "$tmp/strict" && cp "$root"/scripts/findings.lua "$tmp/strict/"
+cat >"$tmp/strict/refuse.lua" <<'LUA'
+local findings, mask, given = require "findings", require "mask", ...
+findings.refuse("it", { source = given.source, mask = mask.rules { sink_domain = "sink.test" } }, given.strict == "yes")
+LUA
+refuse() { "$CLONER" "$tmp/strict/refuse.lua" source="$schema" strict="$1" >"$tmp/tool.out" 2>"$tmp/tool.err"; }
+ok "before a clone they are warnings" ends 0 refuse no
+ok "one for each" says '^4$' "$(grep -c 'in the schema: ' "$tmp/tool.err")"
+ok "and refused where definitions are looked at strictly" ends 1 refuse yes
+ok "but for those that may be masked" grep -qE \
+    'it cannot be copied with this mask: in the schema: .* \(and 2 more\)' "$tmp/tool.err"
 ok "no address of theirs is in anything that was said" none_of "(post|nobody|desk|two|x|ola|ask)@"
 
 # ---- bounds of partitions -------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ ok "a table that is not there" wrong 'the rules name m.persons, but' m.persons.f
 ok "a partition" wrong 'm.event_24.*partition' m.event_24.day 'null()'
 ok "a column that decides and is not there" wrong 'm.person.uid' m.person.born 'date_shift { days = 3, by = "uid" }'
 ok "a type it cannot make" wrong "m.person.born \\\\?\\(date\\): method 'redact'" m.person.born 'redact()'
-ok "a column of a table without partitions" wrong 'wrong.lua:1: the rules name m.empty.mial' m.empty.mial 'null()'
+ok "a column of a table without partitions" wrong 'wrong.lua:1: the rules name m.empty.post' m.empty.post 'null()'
 ok "a column that decides there and is not there" wrong 'm.empty.uid' m.empty.born 'date_shift { days = 3, by = "uid" }'
 ok "one value of many where they must differ" wrong \
     "wrong.lua:1: m.person.login is unique \\(person_login_key\\), and method 'partial'" m.person.login 'partial { first = 1 }'
