@@ -202,7 +202,8 @@ struct overwriting {
     const uint8_t *key; /* of the rules; NULL: they have none */
 };
 
-/* A hash of what stands there, in letters: keyed, nobody can find out by guessing what it was. */
+/* A hash of what stands there, in letters: keyed, nobody can find out by guessing what it was.
+ * Bytes above ASCII stay above it, so that the value is judged as before. */
 static void overwrite(void *arg, size_t from, size_t to)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -218,7 +219,8 @@ static void overwrite(void *arg, size_t from, size_t to)
     }
     cl_buf_fini(&decoded);
     for (size_t i = 0; from + i < to; i++) {
-        o->s[from + i] = letters[digest[i % CL_SHA256_BYTES] & 31];
+        unsigned char above = (unsigned char)o->s[from + i] & 0x80;
+        o->s[from + i] = (char)(letters[digest[i % CL_SHA256_BYTES] & 31] | above);
     }
 }
 

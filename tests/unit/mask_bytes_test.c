@@ -163,6 +163,23 @@ static void overwriting_is_keyed(void **state)
     }
 }
 
+/* Letters in the place of an address above ASCII are no reason to take the rest for text. */
+static void bytes_stay_bytes(void **state)
+{
+    (void)state;
+    static const char in[] = "see a@b.no, \xd0\xd0 mail to \xe4\xbe\x8b\xe4\xbe\x8b@"
+                             "\xe4\xbe\x8b\xe5\xad\x90.example";
+    struct cl_mask *mask = make_mask();
+    struct cl_buf out = apply(mask, BYTES(in));
+    check_promises(mask, BYTES(in));
+    assert_int_equal(find(mask, BYTES(in)), 1);
+    assert_int_equal(out.len, sizeof in - 1);
+    assert_memory_equal(out.data, in, 23);
+    assert_null(memchr(out.data + 23, '@', out.len - 23));
+    cl_buf_fini(&out);
+    cl_mask_free(mask);
+}
+
 static uint64_t noise_state;
 
 static uint64_t noise(void)
@@ -271,10 +288,10 @@ static void pieces_are_judged_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_in_bytes),           cmocka_unit_test(what_is_around_stays),
-        cmocka_unit_test(overwriting_is_keyed),         cmocka_unit_test(noise_holds_no_address),
-        cmocka_unit_test(short_noise_holds_no_address), cmocka_unit_test(promises_hold_for_noise),
-        cmocka_unit_test(pieces_are_judged_alike),
+        cmocka_unit_test(addresses_in_bytes),      cmocka_unit_test(what_is_around_stays),
+        cmocka_unit_test(overwriting_is_keyed),    cmocka_unit_test(bytes_stay_bytes),
+        cmocka_unit_test(noise_holds_no_address),  cmocka_unit_test(short_noise_holds_no_address),
+        cmocka_unit_test(promises_hold_for_noise), cmocka_unit_test(pieces_are_judged_alike),
     };
     return cmocka_run_group_tests_name("mask bytes", tests, NULL, NULL);
 }
