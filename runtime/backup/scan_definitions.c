@@ -68,7 +68,7 @@ static bool search(struct scan_plan *plan, const PGresult *r, int row, const str
         free(name);
         return ok;
     }
-    bool ok = cl_mask_find(mask, NULL, CL_CARRIER_TEXT, PQgetvalue(r, row, D_TEXT),
+    bool ok = cl_mask_find(mask, NULL, CL_CARRIER_NESTED, PQgetvalue(r, row, D_TEXT),
                            (size_t)PQgetlength(r, row, D_TEXT), cl_scan_count, &found) == 0 ||
               add_places(plan, &found, kind, object, mask);
     cl_scan_column_fini(&found);

@@ -10,6 +10,7 @@ set -u
 server=$(cluster server)
 src=$(fresh_on "$server" defaults_source)
 sql "$src" >/dev/null <<'SQL' || exit 1
+SET client_min_messages = warning;
 CREATE EXTENSION citext;
 CREATE TYPE who AS ENUM ('ole@corp.example', 'nobody');
 CREATE DOMAIN mail AS varchar(60) DEFAULT 'domain@corp.example' CHECK (VALUE LIKE '%@%');

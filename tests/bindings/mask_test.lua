@@ -307,6 +307,7 @@ t.test("addresses in the schema are named one by one", function()
     CREATE SERVER server FOREIGN DATA WRAPPER w OPTIONS (o 'server@a.no');
     CREATE FOREIGN TABLE ft (m text OPTIONS (o 'column@a.no')) SERVER server OPTIONS (o 'foreign@a.no');
     COMMENT ON COLUMN t.m IS 'comment@a.no, masked_a.no@mailinator.com';
+    CREATE VIEW bytes AS SELECT convert_to('', 'UTF8') || '\x746f206279746573406f662e6e6f'::bytea AS of_no;
     CREATE TABLE late (id int);
     ALTER TABLE late ADD m text DEFAULT 'late@a.no';
     ALTER TABLE late ALTER m DROP DEFAULT;
@@ -338,6 +339,7 @@ t.test("addresses in the schema are named one by one", function()
     ["foreign data wrapper: w"] = "a.no/1 ", ["foreign server: server"] = "a.no/1 ",
     ["foreign table: public.ft"] = "a.no/1 ", ["foreign table column: public.ft.m"] = "a.no/1 ",
     ["comment: public.t.m"] = "a.no/1 ", ["default of an added column: public.late.m"] = "a.no/1 ",
+    ["view definition: public.bytes"] = "of.no/1 ",
     ["partition key: public.keyed"] = "a.no/1 ", ["extended statistics: public.st"] = "a.no/1 ",
     ["function: public.ag(text)"] = "a.no/1 ", ["publication: pb of public.t"] = "a.no/1 ",
     ['table name: public."table_a.no@mailinator.com"'] = "a.no/1 ",
