@@ -103,6 +103,12 @@ function M.image_key(source, cluster, mail_domain, target)
   return ("image:%s@%s/%s%s"):format(source, cluster, mail_domain, target and "/" .. target or "")
 end
 
+--- What a run that writes an archive claims: one is written at a time.
+---@param target string|nil of an archive that is for one test environment alone
+function M.archive_key(source, target)
+  return ("backup:%s%s"):format(source, target and "/" .. target or "")
+end
+
 -- Copying ------------------------------------------------------------------------------------------
 
 local function outcome(run, done)
@@ -158,8 +164,11 @@ function M.give_up(run) backup.forget { key = run.id } end
 -- Step 1: what can be had before the test environment goes offline -----------------------------------
 
 local function wait_backup(run)
-  local saga = run:start("backup.lua", { source = run.params.source },
-    { target_key = "backup:" .. run.params.source })
+  local source = run.params.source
+  local _, for_target = policy.of_archive(source, run.params.target)
+  local target = for_target and run.params.target or nil
+  local saga = run:start("backup.lua", { source = source, target = target },
+    { target_key = M.archive_key(source, target) })
   local made = run:join(saga, { progress = true })
   archive.hold(run.config, made.archive, run.id)
   return { saga = saga, archive = made.archive, rows = made.rows, bytes = made.bytes }

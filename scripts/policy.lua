@@ -304,6 +304,23 @@ function M.of_image(mail_domain, source, target)
   return M.hash(own) == M.hash(common) and common or own
 end
 
+--- The rules' methods alone; nil: none.
+local function methods_of(self)
+  local columns = self.spec.columns or {}
+  return next(columns) and mask.rules { key = self.spec.key, columns = columns } or nil
+end
+
+--- The methods that must be possible when an archive of the source is restored. An archive is for every test
+--- environment of the source, unless the policy has other methods for this target.
+---@return userdata|nil rules nil: no method
+---@return boolean own the archive is for this target alone
+function M.of_archive(source, target)
+  local common = methods_of(M.read { mail_domain = M.MAIL_DOMAIN, source = source })
+  local own = target and methods_of(M.read { mail_domain = M.MAIL_DOMAIN, source = source, target = target })
+  if not own or common and own:hash() == common:hash() then return common, false end
+  return own, true
+end
+
 --- The tables with a column that more is done to than sweeping it.
 ---@return string[]
 function M.transformed(self)
