@@ -98,6 +98,13 @@ function constructors.fake(of) return describe("fake", type(of) == "table" and o
 ---@return table method
 function constructors.generalise(options) return describe("generalise", options) end
 
+--- Values swap rows within their table: each row gets that of another, and its own only where no other has
+--- another. unit: columns that say the same move together, like a first and a last name. within: a column;
+--- rows with the same value there swap among themselves. NULL stays where it is.
+---@param options {unit: string|nil, within: string|nil}|nil
+---@return table method
+function constructors.shuffle(options) return describe("shuffle", options) end
+
 --- Values of the map become what it says, all others `default`.
 ---@param spec {map: table<string, string>, default: string}
 ---@return table method

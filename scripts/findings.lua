@@ -54,8 +54,8 @@ local SAID = {
       rows(f.count, "refers", "refer"), f.other, f.name)
   end,
   methods = function(f)
-    return ("it refers to %s (%s), which has another method, or none: give both columns the same"):format(
-      f.other, f.name)
+    return ("it refers to %s (%s), and they have different methods, or none, or are shuffled each by itself: "
+      .. "give both the same, but no shuffle"):format(f.other, f.name)
   end,
   ["foreign key"] = function(f)
     return ("%s nowhere in %s (%s) once masked: let both columns keep the same values and have the same "

@@ -7,7 +7,8 @@
 --   allow { "example.com", reason = "…" }                domains whose addresses stay, with their subdomains
 --   keep { "s.table.column", values = {…}, reason = "…" }  values that stay, in this column only
 --   empty { "s.table", …, reason = "…" }                 tables whose rows are never copied
---   column { "s.table.column", …, as = mask.fake "city" }  what becomes of every value of these columns
+--   column { "s.table.column", …, as = mask.fake "city" }  what becomes of every value of these columns; with
+--                                                        mask.shuffle { unit = "name" } they swap rows together
 --   mode "domain"                                        how an address is replaced: or "invalid", "hash"
 --   key(secret "file:/path")                             what keyed modes and methods are made with
 --   strict(require "mask_seen")                          stop at columns this list does not have

@@ -73,6 +73,9 @@ function mask.fake(of) end
 ---@param options {bucket: integer|nil, to: "month"|"year"|nil}
 ---@return mask.method
 function mask.generalise(options) end
+---@param options {unit: string|nil, within: string|nil}|nil unit: columns that move together; within: a column
+---@return mask.method
+function mask.shuffle(options) end
 ---@param spec {map: table<string, string|number>, default: string|number}
 ---@return mask.method
 function mask.dictionary(spec) end

@@ -314,6 +314,19 @@ static void share_keys(struct check_plan *plan, struct check_rule *rule)
     }
 }
 
+/* Values that belong together in the source will not in the copy, and which will, is not known. */
+static bool is_shuffled(const struct check_rule *rule)
+{
+    bool shuffled = false;
+    for (size_t k = 0; rule->n_columns > 1 && k < rule->n_columns; k++) {
+        const struct cl_mask_method *method = rule->columns[k] < rule->table->n_swept
+                                                  ? rule->table->stats[rule->columns[k]].method
+                                                  : NULL;
+        shuffled = shuffled || (method && cl_mask_method_unit(method));
+    }
+    return shuffled;
+}
+
 /* The rule of the n rows from `first` on, one for each of its columns. */
 static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, struct cl_err *err)
 {
@@ -344,7 +357,13 @@ static bool add_rule(struct check_plan *plan, int first, int n, PGconn *conn, st
     }
     share_keys(plan, rule);
     rule->reason = rule->reason ? rule->reason : own_reason(rule, PQserverVersion(conn));
-    return fill_columns(rule, r, first, (size_t)n, err) && fill_question(rule, r, first, conn, err);
+    if (!fill_columns(rule, r, first, (size_t)n, err)) {
+        return false;
+    }
+    if (!rule->reason && is_shuffled(rule)) {
+        rule->reason = "values of its columns are shuffled";
+    }
+    return fill_question(rule, r, first, conn, err);
 }
 
 /* Do methods keep all keys apart? Then there is nothing to count. */

@@ -269,6 +269,8 @@ static bool make_value(struct check_table *t, size_t i, const char *in, size_t n
         value.by = cl_buf_str(&row->by);
         value.n_by = row->by.len;
     }
+    value.dealt = in; /* shuffled: one of the column's values */
+    value.n_dealt = n;
     if (!cl_mask_method_apply(t->plan->mask, row->workers[i], stats->keep, &value, &row->bytes,
                               &is_null, &tally, err)) {
         row->bytes.len = start;

@@ -140,7 +140,8 @@ bool cl_backup_compare(struct cl_job *job, const struct cl_backup_spec *spec,
     struct cl_comparison all = {.run = &run};
     bool ok = cl_run_begin(&run, job, spec, summary, err) && open_source(&all, err) &&
               open_target(&all, err) && cl_comparison_pair(&all, err) &&
-              cl_comparison_cut(&all, err) && sum_up(&all, err) && cl_comparison_rows(&all, err) &&
+              cl_comparison_cut(&all, err) && cl_comparison_shuffle(&all, err) &&
+              sum_up(&all, err) && cl_comparison_rows(&all, err) &&
               cl_comparison_states(&all, err) && cl_comparison_objects(&all, err);
     cl_comparison_unpair(&all);
     cl_run_release(&run);

@@ -51,6 +51,9 @@ bool cl_pair_compared(const struct cl_pair *pair);
 /* Decides in which parts both sides are read. */
 bool cl_comparison_cut(struct cl_comparison *all, struct cl_err *err);
 
+/* Reads what of the source's rows is shuffled. */
+bool cl_comparison_shuffle(struct cl_comparison *all, struct cl_err *err);
+
 /* Tables that only one side has are often partitions of one that the other side has whole, or cut
  * in another way: makes a pair of such wholes. */
 bool cl_comparison_group(struct cl_comparison *all, struct cl_err *err);

@@ -5,6 +5,7 @@
 
 #include "compare.h"
 #include "plan.h"
+#include "shuffle.h"
 
 bool cl_pair_order(struct cl_pair *pair, enum cl_side side, const struct cl_table *like,
                    const char **missing, struct cl_err *err)
@@ -208,26 +209,65 @@ struct cl_readings cl_comparison_reader(struct cl_comparison *all)
                                     all->run->spec->archive ? NULL : all->source.snapshot};
 }
 
-static bool read_side(const struct cl_comparison *all, struct cl_pair *pair, enum cl_side side,
-                      struct cl_readings *readings, struct cl_err *err)
+static struct cl_reading model_of(const struct cl_comparison *all, struct cl_pair *pair,
+                                  enum cl_side side)
 {
     const struct cl_mask *mask = all->run->spec->mask;
     const struct cl_table *table = &pair->tables[side];
-    struct cl_reading model = {.side = side,
-                               .table = table,
-                               .format = pair->leader->format,
-                               .mask = side == CL_SIDE_SOURCE && table->text_like ? mask : NULL,
-                               .by_field =
-                                   mask && cl_checksum_normalises(table->columns, table->n_columns),
-                               .bytes = table->bytes,
-                               .arg = pair->leader};
+    bool masked = side == CL_SIDE_SOURCE && mask && table->text_like;
+    return (struct cl_reading){
+        .side = side,
+        .table = table,
+        .format = pair->leader->format,
+        .mask = masked ? mask : NULL,
+        .dealer = masked ? cl_shuffle_dealer(all->run->shuffle, (size_t)(pair - all->pairs)) : NULL,
+        .by_field = mask && cl_checksum_normalises(table->columns, table->n_columns),
+        .bytes = table->bytes,
+        .arg = pair->leader};
+}
+
+/* Sets the model to one of the files. */
+static void read_file(struct cl_reading *model, const struct cl_pair *pair, size_t i)
+{
+    model->file = &pair->archived->files[i];
+    model->bytes = model->file->raw_bytes;
+    model->part = (unsigned)i;
+}
+
+bool cl_comparison_shuffle(struct cl_comparison *all, struct cl_err *err)
+{
+    struct cl_readings readings = cl_comparison_reader(all);
+    struct cl_shuffle *shuffle = all->run->shuffle = cl_shuffle_new(all->run, all->n_pairs, err);
+    bool ok = shuffle != NULL;
+    for (size_t i = 0; ok && i < all->n_pairs; i++) {
+        struct cl_pair *pair = &all->pairs[i];
+        const struct cl_part *parts = pair->parts[CL_SIDE_SOURCE];
+        struct cl_reading model = model_of(all, pair, CL_SIDE_SOURCE);
+        size_t n = pair->archived ? pair->archived->n_files : pair->n_parts[CL_SIDE_SOURCE];
+        for (size_t k = 0; ok && pair->read[CL_SIDE_SOURCE] && k < n; k++) {
+            if (pair->archived) {
+                read_file(&model, pair, k);
+            } else {
+                model.where = parts[k].where;
+                model.part = parts[k].number;
+                model.bytes = parts[k].bytes;
+            }
+            ok = cl_shuffle_add(shuffle, i, &model, err);
+        }
+    }
+    return ok && cl_shuffle_read(shuffle, &readings, err);
+}
+
+static bool read_side(const struct cl_comparison *all, struct cl_pair *pair, enum cl_side side,
+                      struct cl_readings *readings, struct cl_err *err)
+{
+    struct cl_reading model = model_of(all, pair, side);
     if (side == CL_SIDE_TARGET || !pair->archived) {
         return cl_readings_add(readings, &model, pair->parts[side], pair->n_parts[side], err);
     }
     bool ok = true;
     for (size_t i = 0; ok && i < pair->archived->n_files; i++) {
-        model.file = &pair->archived->files[i];
-        model.bytes = model.file->raw_bytes;
+        read_file(&model, pair, i);
         ok = cl_readings_add(readings, &model, NULL, 0, err);
     }
     return ok;

@@ -305,6 +305,15 @@ static bool set_ranks(struct cl_into *into, struct cl_table *sources, struct cl_
 
 bool cl_into_allowed(const struct cl_backup_spec *spec, struct cl_err *err)
 {
+    for (size_t i = 0; spec->mask && i < cl_mask_methods_count(spec->mask); i++) {
+        const struct cl_mask_method *method = cl_mask_method_at(spec->mask, i);
+        if (cl_mask_method_unit(method)) {
+            return cl_fail(err, CL_INVALID, "E_OPTION",
+                           "data_only does not go with method 'shuffle', which %s.%s.%s has",
+                           cl_mask_method_schema(method), cl_mask_method_table(method),
+                           cl_mask_method_column(method));
+        }
+    }
     return (!spec->compare && !spec->resume && !spec->tables) ||
            cl_fail(err, CL_INVALID, "E_OPTION", "data_only does not go with %s",
                    spec->resume   ? "resume"

@@ -129,7 +129,8 @@ static bool read_one(struct reader *reader, struct cl_reading *reading, struct c
     struct cl_pg_source pg = {0};
     struct cl_source *source = NULL;
     struct cl_transform t = {0};
-    bool ok = cl_transform_init(&t, reading->mask, reading->table, reading->format, err);
+    bool ok = cl_transform_init(&t, reading->mask, reading->table, reading->format, err) &&
+              cl_transform_shuffle(&t, reading->dealer, reading->part, err);
     if (ok && reading->file) {
         file = cl_file_source_open(reader->all->archive, reading->file, err);
         source = file ? cl_file_source_base(file) : NULL;
@@ -182,6 +183,7 @@ bool cl_readings_add(struct cl_readings *readings, const struct cl_reading *mode
     bool ok = n_parts > 0 || add(readings, model, err);
     for (size_t i = 0; ok && i < n_parts; i++) {
         struct cl_reading reading = *model;
+        reading.part = parts[i].number;
         reading.where = parts[i].where;
         reading.bytes = parts[i].bytes;
         ok = add(readings, &reading, err);
@@ -198,7 +200,7 @@ static int larger_first(const void *a, const void *b)
 
 bool cl_readings_run(struct cl_readings *readings, struct cl_err *err)
 {
-    cl_work_phase(readings->run->work, "compare");
+    cl_work_phase(readings->run->work, readings->phase ? readings->phase : "compare");
     if (readings->n > 0) { /* a database without tables has no list */
         qsort(readings->list, readings->n, sizeof *readings->list, larger_first);
     }

@@ -34,6 +34,8 @@ struct cl_reading {
     const char *where;               /* which rows of the database's; NULL: all. Borrowed */
     enum cl_copy_format format;      /* of the data */
     const struct cl_mask *mask;      /* borrowed; NULL: rows are taken as they are */
+    struct cl_dealer *dealer;        /* with a mask: of the table; NULL: nothing is shuffled */
+    unsigned part;                   /* of the table */
     bool by_field;                   /* see cl_checksum_normalises(); the same on both sides */
     uint64_t bytes;                  /* about so many: the order, and the share of the progress */
     void *arg;                       /* for row() */
@@ -47,6 +49,7 @@ struct cl_readings {
     struct cl_archive *archive;  /* of the readings that have a file; borrowed */
     const char *source_snapshot; /* NULL: there is no source, or it is an archive */
     const char *target_snapshot; /* NULL: no reading is of the target */
+    const char *phase;           /* what this is for; NULL: to compare */
     struct cl_reading *list;     /* n; the caller's to free. Put in the order of their size */
     size_t n;                    /* entries of list */
 };

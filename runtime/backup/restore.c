@@ -10,6 +10,7 @@
 #include "pick.h"
 #include "plan.h"
 #include "run.h"
+#include "shuffle.h"
 #include "target.h"
 
 /* What surely fits into one page: rows with their headers, and what they hold. */
@@ -152,6 +153,28 @@ static bool list_parts(struct cl_run *run, struct cl_parts *parts, size_t *which
     return true;
 }
 
+/* What of the files is shuffled is read before any of them is copied. */
+static bool shuffle_files(const struct feed *feed, const struct cl_catalog *catalog,
+                          struct cl_err *err)
+{
+    struct cl_run *run = feed->run;
+    struct cl_readings where = {.run = run, .archive = feed->archive};
+    run->shuffle = cl_shuffle_new(run, catalog->n_tables, err);
+    bool ok = run->shuffle != NULL;
+    for (size_t i = 0; ok && i < feed->parts->n; i++) {
+        const struct cl_part *part = &feed->parts->part[i];
+        const struct cl_table *table = &catalog->tables[part->table];
+        struct cl_reading model = {.side = CL_SIDE_SOURCE,
+                                   .table = table,
+                                   .format = table->format,
+                                   .file = feed->manifest->files[feed->which[i]].file,
+                                   .part = part->number,
+                                   .bytes = part->bytes};
+        ok = cl_shuffle_add(run->shuffle, part->table, &model, err);
+    }
+    return ok && cl_shuffle_read(run->shuffle, &where, err);
+}
+
 /* The tables as they now stand in the target, where their types can be looked at. */
 static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_archive *archive,
                       const struct cl_manifest *manifest, struct cl_catalog *catalog,
@@ -171,7 +194,8 @@ static bool load_rows(struct cl_run *run, struct cl_target *target, struct cl_ar
          (run->pick || cl_catalog_named(catalog, run->spec->mask, target->link.conn, err)) &&
          cl_catalog_mask(catalog, run->spec->mask, err) &&
          cl_plan_archived(plan, manifest, catalog, err) &&
-         list_parts(run, &parts, which, manifest, catalog->tables, plan->which, err);
+         list_parts(run, &parts, which, manifest, catalog->tables, plan->which, err) &&
+         shuffle_files(&model, catalog, err);
     if (ok) {
         struct cl_load load = {.run = run,
                                .tables = catalog->tables,

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "largeobject.h"
 #include "monitor.h"
+#include "shuffle.h"
 
 enum { WARNING_BYTES = 512 };
 
@@ -103,6 +104,7 @@ bool cl_run_end(struct cl_run *run, bool ok, struct cl_err *err)
     cl_limits_fini(&run->limits);
     uv_mutex_destroy(&run->mutex);
     cl_marks_fini(&run->marks);
+    cl_shuffle_free(run->shuffle);
     if (ok) {
         cl_hold_end(&run->hold);
     } else {
@@ -329,7 +331,10 @@ bool cl_run_part(struct cl_run *run, struct cl_source *source, struct cl_sink *s
     }
     if (mask || pipe.sum) { /* rows that are summed up have to be cut, too */
         pipe.transform = &transform;
-        ok = cl_transform_init(&transform, mask, table, table->format, err);
+        ok = cl_transform_init(&transform, mask, table, table->format, err) &&
+             cl_transform_shuffle(&transform,
+                                  mask ? cl_shuffle_dealer(run->shuffle, part->table) : NULL,
+                                  part->number, err);
     }
     ok = ok && cl_pipe_run(&pipe, err);
     if (ok) {

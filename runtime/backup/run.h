@@ -21,6 +21,7 @@
 
 struct cl_lo_plan;
 struct cl_pick;
+struct cl_shuffle;
 
 /* Sums of contents, piece by piece; owners, privileges and comments are not part of them. */
 struct cl_lo_sum {
@@ -38,6 +39,7 @@ struct cl_run {
     bool replica;                      /* sessions on the target act as replicas: see into.h */
     bool rewrites;                     /* the target has the source's large objects already */
     struct cl_lo_sum objects;          /* large objects written so far, when it compares */
+    struct cl_shuffle *shuffle;        /* what columns swap rows; owned; NULL: none were read */
     uv_mutex_t mutex;                  /* guards *summary while workers run */
     int64_t started_ms;                /* boot time */
     struct cl_limits limits;           /* how fast the source may be read */

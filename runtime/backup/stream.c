@@ -8,6 +8,7 @@
 #include "load.h"
 #include "part.h"
 #include "run.h"
+#include "shuffle.h"
 #include "stream.h"
 #include "target.h"
 
@@ -81,6 +82,28 @@ static bool copy_objects(void *arg, size_t item, PGconn *target, struct cl_err *
                                               &reader->feed->objects->ranges[item], err);
 }
 
+/* What of the parts is shuffled is read before any of them is copied. */
+static bool shuffle_parts(struct cl_run *run, const struct cl_keeper *keeper,
+                          const struct cl_catalog *catalog, const struct cl_parts *parts,
+                          struct cl_err *err)
+{
+    struct cl_readings where = {.run = run, .source_snapshot = keeper->snapshot};
+    run->shuffle = cl_shuffle_new(run, catalog->n_tables, err);
+    bool ok = run->shuffle != NULL;
+    for (size_t i = 0; ok && i < parts->n; i++) {
+        const struct cl_part *part = &parts->part[i];
+        const struct cl_table *table = &catalog->tables[part->table];
+        struct cl_reading model = {.side = CL_SIDE_SOURCE,
+                                   .table = table,
+                                   .format = table->format,
+                                   .where = part->where,
+                                   .part = part->number,
+                                   .bytes = part->bytes};
+        ok = cl_shuffle_add(run->shuffle, part->table, &model, err);
+    }
+    return ok && cl_shuffle_read(run->shuffle, &where, err);
+}
+
 static bool load_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *target,
                       const struct cl_catalog *catalog, const struct cl_after *after,
                       struct cl_into *into, struct cl_proof *proof, bool with_objects,
@@ -110,7 +133,8 @@ static bool load_rows(struct cl_run *run, struct cl_keeper *keeper, PGconn *targ
                                         run->jobs, run->spec->part_bytes, keeper->link.conn, err) &&
                           cl_marks_put_cuts(&run->marks, target, catalog->tables, &parts, err)));
     atomic_store(&run->progress->parts_total, parts.n);
-    ok = ok && (!with_objects || cl_run_read_objects(run, keeper, &objects, err));
+    ok = ok && shuffle_parts(run, keeper, catalog, &parts, err) &&
+         (!with_objects || cl_run_read_objects(run, keeper, &objects, err));
     load.n_objects = objects.n_ranges;
     ok = ok && (into ? cl_into_load(into, &load, err) : cl_load_run(&load, err));
     cl_parts_fini(&parts);

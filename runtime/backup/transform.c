@@ -18,6 +18,7 @@ enum {
 struct cl_method_use {
     struct cl_mask_worker *worker; /* owned */
     size_t by;                     /* the field that decides with it; NO_FIELD: none */
+    bool shuffled;                 /* its values come from other rows */
 };
 
 static const size_t NO_FIELD = SIZE_MAX;
@@ -189,6 +190,7 @@ static bool use_method(struct cl_transform *t, size_t i, const struct cl_table *
     }
     const char *by = cl_mask_method_by(method);
     t->uses[i].by = by ? find_field(table, by) : NO_FIELD;
+    t->uses[i].shuffled = cl_mask_method_unit(method) != NULL;
     t->uses[i].worker = cl_mask_worker_open(method, err);
     return t->uses[i].worker ||
            cl_err_context(err, "%s.%s.%s", table->schema, table->name, table->columns[i].name);
@@ -229,6 +231,14 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
     return ok;
 }
 
+bool cl_transform_shuffle(struct cl_transform *t, struct cl_dealer *dealer, unsigned part,
+                          struct cl_err *err)
+{
+    t->dealer = dealer;
+    t->part = part;
+    return !dealer || cl_hand_init(&t->hand, dealer, err);
+}
+
 void cl_transform_fini(struct cl_transform *t)
 {
     for (size_t i = 0; t->uses && i < t->rows.n_fields; i++) {
@@ -237,6 +247,7 @@ void cl_transform_fini(struct cl_transform *t)
     cl_rows_fini(&t->rows);
     free(t->uses);
     t->uses = NULL;
+    cl_hand_fini(&t->hand);
     free(t->keeps);
     t->keeps = NULL;
     cl_buf_fini(&t->value);
@@ -287,11 +298,11 @@ static size_t without_padding(const char *p, size_t n)
     return n;
 }
 
-/* The text of a field that is not NULL; in *scratch when it is not in the row as such. */
-static bool field_text(struct cl_transform *t, size_t i, struct cl_buf *scratch, const char **text,
-                       size_t *n, struct cl_err *err)
+/* The text of a field of the i-th column that is not NULL; in *scratch when it is not there as
+ * such. */
+static bool field_text(struct cl_transform *t, size_t i, const struct cl_field *field,
+                       struct cl_buf *scratch, const char **text, size_t *n, struct cl_err *err)
 {
-    const struct cl_field *field = &t->rows.fields[i];
     const struct cl_type_class *class = &t->columns[i].class;
     *text = field->data;
     *n = (size_t)field->len;
@@ -332,8 +343,14 @@ static bool mask_value(struct cl_transform *t, size_t i, const char *text, size_
         return ok || row_error(t, i, err);
     }
     struct cl_mask_value value = cl_type_value(class, text, n);
-    if (use->by != NO_FIELD && t->rows.fields[use->by].len >= 0 &&
-        !field_text(t, use->by, &t->by, &value.by, &value.n_by, err)) {
+    if (use->shuffled) {
+        ok = !t->dealer ||
+             field_text(t, i, &t->hand.fields[i], &t->by, &value.dealt, &value.n_dealt, err);
+    } else {
+        const struct cl_field *by = use->by != NO_FIELD ? &t->rows.fields[use->by] : NULL;
+        ok = !by || by->len < 0 || field_text(t, use->by, by, &t->by, &value.by, &value.n_by, err);
+    }
+    if (!ok) {
         return false;
     }
     *changed = true;
@@ -414,7 +431,7 @@ static bool mask_binary(struct cl_transform *t, size_t i, struct cl_buf *out, st
     size_t n;
     bool changed;
     bool is_null;
-    if (!field_text(t, i, &t->value, &text, &n, err)) {
+    if (!field_text(t, i, &t->rows.fields[i], &t->value, &text, &n, err)) {
         return false;
     }
     if (t->columns[i].class.form == CL_BINARY_JSONB) {
@@ -468,7 +485,7 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
     size_t n;
     bool changed;
     bool is_null;
-    if (!field_text(t, i, &t->value, &text, &n, err)) {
+    if (!field_text(t, i, field, &t->value, &text, &n, err)) {
         return false;
     }
     if (bytes) { /* it has a backslash, so it is in t->value */
@@ -519,6 +536,10 @@ bool cl_transform_row(struct cl_transform *t, struct cl_buf *out, struct cl_err 
     const char *done = rows->row; /* everything before it is in *out */
     bool known = rows->row == t->searched;
     size_t hit = t->hit; /* when known: nothing between this field and there needs the mask */
+    if (t->dealer && !cl_dealer_give(t->dealer, t->part, rows->fields, &t->hand, err)) {
+        return cl_err_context(err, "%s.%s, row %llu", t->schema, t->table,
+                              (unsigned long long)rows->n);
+    }
     for (size_t i = 0; t->mask && i < rows->n_fields; i++) {
         const struct cl_field *field = &rows->fields[i];
         if (field->len < 0 || !(t->columns[i].class.text_like || t->uses[i].worker)) {

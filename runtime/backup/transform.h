@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "catalog.h"
 #include "copyrow.h"
+#include "dealer.h"
 #include "mask/mask.h"
 
 /* Cuts a stream of chunks into rows. */
@@ -60,9 +61,12 @@ struct cl_transform {
     const char *searched;                /* the chunk that was searched last … */
     size_t hit;                          /* … and where something was found in it */
     struct cl_method_use *uses;          /* n_fields: the method of each; owned */
+    struct cl_dealer *dealer;            /* who shuffles; borrowed; NULL: nobody */
+    unsigned part;                       /* of the table, the rows are of */
+    struct cl_hand hand;                 /* what the current row got */
     struct cl_rows rows;                 /* the cutter */
     struct cl_buf value;                 /* an unescaped text value */
-    struct cl_buf by;                    /* same, of the column that decides with it */
+    struct cl_buf by;                    /* same, of what decides with it, or comes in its place */
     struct cl_buf masked;                /* and what became of it */
     struct cl_mask_tally tally;          /* what the mask did */
 };
@@ -72,6 +76,11 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
                        const struct cl_table *table, enum cl_copy_format format,
                        struct cl_err *err);
 void cl_transform_fini(struct cl_transform *t);
+
+/* Before the first row, where columns are shuffled: who deals (NULL: nobody; no row of a table with
+ * such columns passes then), and which part of the table the rows are. */
+bool cl_transform_shuffle(struct cl_transform *t, struct cl_dealer *dealer, unsigned part,
+                          struct cl_err *err);
 
 /* Is the chunk, which its source says is one row, to stay as it is? Then it counts as a row, and is
  * not to be handed in. Most rows hold nothing an address could be made of, and cutting them costs

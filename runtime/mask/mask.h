@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 
 /* How the bytes carry text. */
 enum cl_carrier {
@@ -129,6 +130,14 @@ const char *cl_mask_method_where(const struct cl_mask_method *method); /* "mask.
 /* The column of the same row whose value decides with it; NULL: none. */
 const char *cl_mask_method_by(const struct cl_mask_method *method);
 
+/* A shuffle: the name of the columns whose values move together, "" for this one alone; NULL: it is
+ * none. Its values come from other rows, which the caller deals (struct cl_mask_value). */
+const char *cl_mask_method_unit(const struct cl_mask_method *method);
+
+/* Where a shuffle has its row in a keyed order: hashes of what says which row it is. */
+void cl_mask_method_order(const struct cl_mask_method *method, const void *bytes, size_t n,
+                          uint8_t out[CL_SHA256_BYTES]);
+
 /* Do distinct values stay distinct in a column of at most max_chars characters (0: any)? */
 bool cl_mask_method_injective(const struct cl_mask_method *method, size_t max_chars);
 
@@ -191,6 +200,8 @@ struct cl_mask_value {
     size_t n;                /* of in */
     const char *by;          /* n_by bytes: what cl_mask_method_by() names; NULL: that is NULL */
     size_t n_by;             /* of by */
+    const char *dealt;       /* a shuffle: n_dealt bytes, what it becomes; NULL: nobody says */
+    size_t n_dealt;          /* of dealt */
     enum cl_carrier carrier; /* of the column */
     enum cl_mask_type type;  /* of the column */
     size_t max_chars;        /* the column's limit in characters, 0 for none */

@@ -24,7 +24,8 @@ static const struct cl_method_kind script_kind = {
 static const struct cl_method_kind *const kinds[] = {
     &cl_method_hash,       &cl_method_redact,     &cl_method_constant,   &cl_method_null,
     &cl_method_partial,    &cl_method_dictionary, &cl_method_date_shift, &cl_method_noise,
-    &cl_method_generalise, &cl_method_fake,       &cl_method_json,       &script_kind,
+    &cl_method_generalise, &cl_method_fake,       &cl_method_json,       &cl_method_shuffle,
+    &script_kind,
 };
 
 static const struct cl_method_kind *find_kind(const char *name)
@@ -277,10 +278,22 @@ const char *cl_mask_method_by(const struct cl_mask_method *method)
     return method->by;
 }
 
+const char *cl_mask_method_unit(const struct cl_mask_method *method)
+{
+    return method->kind == &cl_method_shuffle ? method->text : NULL;
+}
+
+void cl_mask_method_order(const struct cl_mask_method *method, const void *bytes, size_t n,
+                          uint8_t out[CL_SHA256_BYTES])
+{
+    cl_method_digest(method, bytes, n, out);
+}
+
 bool cl_mask_method_injective(const struct cl_mask_method *method, size_t max_chars)
 {
-    return method->kind == &cl_method_hash && method->number >= HASH_LEAST_CHARS &&
-           (max_chars == 0 || max_chars >= HASH_LEAST_CHARS);
+    return method->kind == &cl_method_shuffle ||
+           (method->kind == &cl_method_hash && method->number >= HASH_LEAST_CHARS &&
+            (max_chars == 0 || max_chars >= HASH_LEAST_CHARS));
 }
 
 bool cl_mask_method_lossy(const struct cl_mask_method *method)

@@ -68,8 +68,8 @@ struct cl_mask_method {
     size_t key_bytes;                  /* of key */
     const char *purpose;               /* what its own key is for; NULL: the kind's name */
     uint8_t own[CL_SHA256_BYTES];      /* made of the key for that purpose */
-    char *text;                        /* the constant, default, replacement; owned; may be NULL */
-    char *by;                          /* another column of the row; owned; NULL: none */
+    char *text;                      /* the constant, default, replacement, unit; owned; or NULL */
+    char *by;                        /* another column of the row; owned; NULL: none */
     uint64_t number;                 /* length, days, parts per million, bucket: as the kind says */
     uint64_t first;                  /* partial: characters kept in front … */
     uint64_t last;                   /* … and at the end */
@@ -130,5 +130,6 @@ extern const struct cl_method_kind cl_method_noise;          /* method_number.c 
 extern const struct cl_method_kind cl_method_generalise;     /* method_generalise.c */
 extern const struct cl_method_kind cl_method_fake;           /* method_fake.c */
 extern const struct cl_method_kind cl_method_json;           /* method_json.c */
+extern const struct cl_method_kind cl_method_shuffle;        /* method_shuffle.c */
 
 #endif

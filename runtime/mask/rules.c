@@ -297,6 +297,28 @@ static int compare_methods(const void *a, const void *b)
     return order ? order : strcmp(x->column, y->column);
 }
 
+/* Columns that move together do so within the same rows. */
+static bool check_units(const struct cl_mask *mask, struct cl_err *err)
+{
+    for (size_t i = 0; i < mask->n_methods; i++) {
+        const struct cl_mask_method *a = &mask->methods[i];
+        const char *unit = cl_mask_method_unit(a);
+        for (size_t j = 0; unit && *unit && j < i; j++) {
+            const struct cl_mask_method *b = &mask->methods[j];
+            const char *other = cl_mask_method_unit(b);
+            if (other && strcmp(unit, other) == 0 && strcmp(a->table, b->table) == 0 &&
+                strcmp(a->schema, b->schema) == 0 &&
+                strcmp(a->by ? a->by : "", b->by ? b->by : "") != 0) {
+                cl_fail(err, CL_INVALID, "E_METHOD",
+                        "%s.%s.%s and %s of the same unit are shuffled within different columns",
+                        a->schema, a->table, a->column, b->column);
+                return a->where && cl_err_context(err, "%s", a->where);
+            }
+        }
+    }
+    return true;
+}
+
 static bool copy_methods(struct cl_mask *mask, const struct cl_mask_spec *spec, struct cl_err *err)
 {
     mask->methods = calloc(spec->n_methods + 1, sizeof *mask->methods);
@@ -321,7 +343,7 @@ static bool copy_methods(struct cl_mask *mask, const struct cl_mask_spec *spec, 
                            method->table, method->column);
         }
     }
-    return true;
+    return check_units(mask, err);
 }
 
 struct cl_mask *cl_mask_new(const struct cl_mask_spec *spec, struct cl_err *err)

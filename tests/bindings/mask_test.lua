@@ -90,6 +90,11 @@ t.test("keyed methods say the same for the same key alone", function()
   t.eq(#mask.apply(mask.hash(), "x", KEY), 32)
 end)
 
+t.test("a shuffle is of rows, not of single values", function()
+  t.raises(function() mask.apply(mask.shuffle(), "x") end, { code = "E_KEY" })
+  t.raises(function() mask.apply(mask.shuffle { unit = "name" }, "x", KEY) end, { code = "E_SHUFFLE" })
+end)
+
 t.test("modes of the sink", function()
   t.eq(mask.email("a@b.no", mask.rules { mode = "invalid" }), "a_b.no@masked.invalid")
   t.eq(mask.email("a@b.no", mask.rules { mode = "invalid", sink_domain = "corp.test" }), "a_b.no@corp.test.invalid")
