@@ -33,7 +33,7 @@ enum {
     R_PARTITIONED,
     R_RANK
 };
-enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
+enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED, C_CHARS };
 
 static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
 {
@@ -47,6 +47,16 @@ static int by_oid(const void *a, const void *b)
     return (*x)->oid < (*y)->oid ? -1 : (*x)->oid > (*y)->oid;
 }
 
+/* A constraint on its length is a limit like that of its type. */
+static void limit_chars(struct cl_type_class *class, const char *chars)
+{
+    size_t limit = strtoul(chars, NULL, 10); /* 0: there is none */
+    if (class->type == CL_MASK_TEXT && limit > 0 &&
+        (class->max_chars == 0 || limit < class->max_chars)) {
+        class->max_chars = limit;
+    }
+}
+
 static void add_column(struct cl_catalog *catalog, struct cl_table *table, struct cl_column *column,
                        int row)
 {
@@ -56,6 +66,7 @@ static void add_column(struct cl_catalog *catalog, struct cl_table *table, struc
     uint32_t type = (uint32_t)strtoul(PQgetvalue(r, row, C_TYPID), NULL, 10);
     int typmod = (int)strtol(PQgetvalue(r, row, C_TYPMOD), NULL, 10);
     cl_types_classify(&catalog->types, type, typmod, &column->class);
+    limit_chars(&column->class, PQgetvalue(r, row, C_CHARS));
     table->n_columns++;
     table->text_like |= column->class.text_like;
     if (!column->class.binary) {

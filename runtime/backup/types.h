@@ -32,7 +32,7 @@ struct cl_type_class {
     enum cl_mask_type type;   /* what a method of the mask takes the values for */
     enum cl_carrier carrier;  /* of a text-like type */
     enum cl_binary_form form; /* of a text-like type that is binary */
-    size_t max_chars;         /* limit in characters by typmod, 0: none */
+    size_t max_chars;         /* limit in characters, by typmod or constraint; 0: none */
 };
 
 struct cl_types {

@@ -32,7 +32,7 @@ create table shop.company (id int primary key, mail text);
 create unique index company_domain on shop.company (split_part(mail, '@', 2));
 insert into shop.company values (1, 'post@one.example'), (2, 'post@two.example'), (3, 'post@three.example'),
     (4, 'none');
-create table shop.odd (mail text, check (mail like '%@firma.example'), check (length(mail) <= 30),
+create table shop.odd (mail text, check (mail like '%@firma.example'), check (octet_length(mail) <= 30),
     check (mail <> '') not valid);
 insert into shop.odd values ('kari@firma.example'), ('nordmann.kari@firma.example'), (null);
 create domain shop.inside as text check (value !~ '@sink');
