@@ -329,27 +329,19 @@ static bool same_in_binary(const struct cl_column *column)
     return column->class.text_like && column->class.binary && !cl_type_holds_bytes(&column->class);
 }
 
-/* Values of bytea would pass as they are; values that stay in their rows would be in others, too.
- */
-static bool can_shuffle(const struct cl_table *table, const struct cl_column *column,
-                        const struct cl_mask *mask, struct cl_err *err)
-{
-    if (column->class.carrier == CL_CARRIER_BYTES) {
-        return cl_fail(err, CL_INVALID, "E_METHOD", "method 'shuffle' does not take bytea");
-    }
-    return !cl_mask_column(mask, table->schema, table->name, column->name) ||
-           cl_fail(err, CL_INVALID, "E_RULES",
-                   "method 'shuffle' does not go with values that are kept");
-}
-
 static bool mask_column(struct cl_table *table, const struct cl_column *column,
                         const struct cl_mask *mask, const struct cl_mask_method *method,
                         struct cl_err *err)
 {
     const char *by = cl_mask_method_by(method);
     const struct cl_column *other = by ? find_column(table, by) : NULL;
-    if (!cl_mask_method_fits(method, column->class.type, column->class.max_chars, err) ||
-        (cl_mask_method_unit(method) && !can_shuffle(table, column, mask, err))) {
+    bool stays = cl_mask_column(mask, table->schema, table->name, column->name) != NULL;
+    bool ok = cl_mask_method_fits(method, column->class.type, column->class.max_chars, err);
+    if (ok && stays && cl_mask_method_unit(method)) { /* the value would be in another row, too */
+        ok = cl_fail(err, CL_INVALID, "E_RULES",
+                     "method 'shuffle' does not go with values that are kept");
+    }
+    if (!ok) {
         cl_err_context(err, "%s.%s.%s (%s)", table->schema, table->name, column->name,
                        column->type);
         return blame_rule(method, err);

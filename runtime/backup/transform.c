@@ -477,10 +477,28 @@ static void put_hex(struct cl_buf *out, const char *p, size_t n)
     }
 }
 
+/* A method made the text form of bytes, in t->masked: what that stands for is swept, too. */
+static bool sweep_bytes(struct cl_transform *t, size_t i, struct cl_err *err)
+{
+    struct cl_buf *made = &t->masked;
+    bool changed;
+    if (made->len > 0 && memchr(made->data, '\\', made->len) && !from_hex(made)) {
+        cl_fail(err, CL_INVALID, "E_MASK_VALUE",
+                "a method makes a value that is not bytes in the form \\x6f6c65");
+        return row_error(t, i, err);
+    }
+    trim(&t->value);
+    cl_buf_reset(&t->value);
+    return cl_mask_apply(t->mask, NULL, CL_CARRIER_BYTES, cl_buf_str(made), made->len, 0, &t->value,
+                         &changed, &t->tally, err) ||
+           row_error(t, i, err);
+}
+
 static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, struct cl_err *err)
 {
     const struct cl_field *field = &t->rows.fields[i];
-    bool bytes = t->columns[i].class.carrier == CL_CARRIER_BYTES && !t->uses[i].worker;
+    bool bytes = t->columns[i].class.carrier == CL_CARRIER_BYTES;
+    bool made = t->uses[i].worker != NULL;
     const char *text;
     size_t n;
     bool changed;
@@ -488,7 +506,7 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
     if (!field_text(t, i, field, &t->value, &text, &n, err)) {
         return false;
     }
-    if (bytes) { /* it has a backslash, so it is in t->value */
+    if (bytes && !made) { /* it has a backslash, so it is in t->value */
         if (text != t->value.data || !from_hex(&t->value)) {
             return cl_transform_bad(t, err);
         }
@@ -501,6 +519,11 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
     }
     if (is_null) {
         cl_buf_adds(out, "\\N");
+    } else if (bytes && made) {
+        if (!sweep_bytes(t, i, err)) {
+            return false;
+        }
+        put_hex(out, cl_buf_str(&t->value), t->value.len);
     } else if (changed && bytes) {
         put_hex(out, cl_buf_str(&t->masked), t->masked.len);
     } else if (changed) {

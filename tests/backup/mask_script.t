@@ -17,10 +17,11 @@ INSERT INTO crm.person SELECT i, 'name ' || i, (ARRAY['Ærlig', '李小龙', '�
   FROM generate_series(1, 3000) i;
 INSERT INTO crm.person (id, wide) SELECT 10000, string_agg(md5(i::text), '') FROM generate_series(1, 32768) i;
 CREATE TABLE crm.untouched AS SELECT i, 'u' || i || '@corp.example' AS mail FROM generate_series(1, 100) i;
-CREATE TABLE crm.other (id int, age int, born date, doc jsonb, tags text[]) PARTITION BY RANGE (id);
+CREATE TABLE crm.other (id int, age int, born date, doc jsonb, tags text[], photo bytea) PARTITION BY RANGE (id);
 CREATE TABLE crm.other_low PARTITION OF crm.other FOR VALUES FROM (0) TO (50);
 CREATE TABLE crm.other_high PARTITION OF crm.other DEFAULT;
-INSERT INTO crm.other SELECT i, i, date '2000-01-01' + i * 37, '{"a": 1}', ARRAY['a, b', 'c'] FROM generate_series(1, 99) i;
+INSERT INTO crm.other SELECT i, i, date '2000-01-01' + i * 37, '{"a": 1}', ARRAY['a, b', 'c'],
+    convert_to('b' || i || '@corp.example', 'UTF8') FROM generate_series(1, 99) i;
 SQL
 
 # What rules/script.lua says, said in SQL.
@@ -30,7 +31,8 @@ expected="SELECT id, (ARRAY['Kari', 'Ola', 'Liv', 'Per', 'Åse'])[length(first) 
 rows="SELECT * FROM crm.person WHERE id < 10000 ORDER BY id"
 as_expected() { diff <(sql "$source_dsn" -c "$expected") <(sql "$1" -c "$rows"); }
 other="SELECT id, age / 10 * 10, date_trunc('year', born)::date,
-    '{\"by\": \"x_corp.example@sink.test\", \"chars\": 8}'::jsonb, '{\"A, B\",C}'::text[] FROM crm.other ORDER BY id"
+    '{\"by\": \"x_corp.example@sink.test\", \"chars\": 8}'::jsonb, '{\"A, B\",C}'::text[],
+    convert_to('b' || id || '_corp.example@sink.test!', 'UTF8') FROM crm.other ORDER BY id"
 others() { diff <(sql "$source_dsn" -c "$other") <(sql "$1" -c "SELECT * FROM crm.other ORDER BY id"); }
 wide() { test "$(sql "$1" -c 'SELECT md5(reverse(wide)) FROM crm.person WHERE id = 10000')" = "$wide_md5"; }
 wide_md5=$(sql "$source_dsn" -c 'SELECT md5(wide) FROM crm.person WHERE id = 10000')

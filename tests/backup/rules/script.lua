@@ -22,6 +22,7 @@ cases.good = {
   ["crm.other.age"] = mask.lua(function(value) return value // 10 * 10 end),
   ["crm.other.born"] = mask.lua(function(value) return value:sub(1, 4) .. "-01-01" end),
   ["crm.other.doc"] = mask.lua(function(value) return ('{"chars": %d, "by": "x@corp.example"}'):format(#value) end),
+  ["crm.other.photo"] = mask.lua(function(value) return value .. "21" end),
   ["crm.other.tags"] = mask.lua(function(value) return value:upper() end),
 }
 

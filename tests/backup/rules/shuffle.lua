@@ -10,10 +10,10 @@ local CASES = {
     ["s.person.born"] = mask.shuffle(),
     ["s.person.sex"] = mask.shuffle(),
     ["s.person.doc"] = mask.shuffle(),
+    ["s.person.photo"] = mask.shuffle(),
     ["s.loose.word"] = mask.shuffle(),
     ["s.event.what"] = mask.shuffle(),
   },
-  bytes = { ["s.person.photo"] = mask.shuffle() },
   kept = { ["s.person.mail"] = mask.shuffle() },
 }
 
