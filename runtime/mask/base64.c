@@ -1,6 +1,6 @@
 /*
- * Text written as base64 inside a value: one run of characters, or lines of one width as MIME and
- * PEM write them.  What decodes to anything but text is let be.
+ * Text written as base64 inside a value: one run of characters, lines of one width as MIME and PEM
+ * write them, or pieces between soft line breaks.  What decodes to anything but text is let be.
  */
 #include "private.h"
 
@@ -10,8 +10,10 @@ enum {
     LEAST_CHARS = 16,    /* padding included; shorter runs are words more often than not */
     COLUMNS_LEAST = 60,  /* text is wrapped at 60, 64, 72 or 76 columns, if at all */
     COLUMNS_MOST = 128,  /* wider runs are lines of their own */
-    MIME_COLUMNS = 76,   /* RFC 2045 6.8 */
+    MIME_COLUMNS = 76,   /* RFC 2045 6.7 and 6.8 */
+    LINE_END_MOST = 32,  /* bytes of a line end that is looked for backwards */
     SHORT_BYTES = 32,    /* random bytes this short look like text now and then ... */
+    PIECE_LEAST = 12,    /* fewer characters below a break are a word more often than not */
     CERTAIN_BYTES = 128, /* ... and never when there are so many without a control character */
 };
 
@@ -39,33 +41,63 @@ static unsigned value_of(char c, bool url)
     return url ? (v >= HYPHEN ? v - 2 : 0) : (v <= SLASH ? v : 0);
 }
 
-static size_t run_end(const char *s, size_t n, size_t pos, bool url)
+/* Bytes of the slash at s[pos] that backslashes escape, as JSON may; 0 when there is none. */
+static size_t escaped_slash(const char *s, size_t n, size_t pos)
 {
-    while (pos < n && value_of(s[pos], url)) {
-        pos++;
+    size_t p = cl_mask_after_backslashes(s, n, pos);
+    return p > pos && p < n && s[p] == '/' ? p + 1 - pos : 0;
+}
+
+/* Bytes of the character at s[pos]; 0 when there is none. */
+static inline size_t char_bytes(const char *s, size_t n, size_t pos, bool url)
+{
+    if (pos < n && value_of(s[pos], url)) {
+        return 1;
+    }
+    return pos < n && s[pos] == '\\' && !url ? escaped_slash(s, n, pos) : 0;
+}
+
+static size_t run_end(const char *s, size_t n, size_t pos, bool url, size_t *chars)
+{
+    *chars = 0;
+    for (size_t len; (len = char_bytes(s, n, pos, url)) > 0; pos += len) {
+        ++*chars;
     }
     return pos;
 }
 
-/* Appends what the characters stand for; an incomplete last byte is dropped. False, with *out as it
- * was, when that is no text: a control character is in it. */
-static bool decode(const char *s, size_t n, bool url, struct cl_buf *out)
+/* Decodes run after run. */
+struct decoder {
+    bool url;           /* the alphabet */
+    unsigned have;      /* bits that are no whole byte yet ... */
+    uint32_t bits;      /* ... the last of these */
+    struct cl_buf *out; /* the text */
+};
+
+/* Appends what a run stands for. False, with all as it was, when that is no text: a control
+ * character is in it. */
+static bool decode(struct decoder *d, const char *s, size_t n)
 {
+    struct decoder before = *d;
+    struct cl_buf *out = d->out;
     size_t len = out->len;
-    uint32_t bits = 0;
-    unsigned have = 0;
     if (!cl_buf_reserve(out, n / 4 * 3 + 3)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        bits = bits << 6 | (value_of(s[i], url) - 1);
-        have += 6;
-        if (have < 8) {
+        unsigned value = value_of(s[i], d->url);
+        if (value == 0) { /* a backslash before a slash */
             continue;
         }
-        have -= 8;
-        unsigned char c = (unsigned char)(bits >> have & 0xFF);
+        d->bits = d->bits << 6 | (value - 1);
+        d->have += 6;
+        if (d->have < 8) {
+            continue;
+        }
+        d->have -= 8;
+        unsigned char c = (unsigned char)(d->bits >> d->have & 0xFF);
         if (c == 0x7F || (c < ' ' && !(c && strchr("\t\n\f\r\x1b", c)))) {
+            *d = before;
             out->len = len;
             return false;
         }
@@ -75,9 +107,8 @@ static bool decode(const char *s, size_t n, bool url, struct cl_buf *out)
     return true;
 }
 
-/* May these bytes without control characters be text? The fewer they are, the more of them must be
- * UTF-8: random keys pass as text too often else. */
-static bool is_text(const char *s, size_t n)
+/* Bytes that are no UTF-8. */
+static size_t stray_bytes(const char *s, size_t n)
 {
     size_t stray = 0, p = 0;
     while (p < n) {
@@ -90,27 +121,22 @@ static bool is_text(const char *s, size_t n)
         stray += k != len;
         p += k == len ? len : 1;
     }
-    return stray <= (n < SHORT_BYTES ? n / 16 : n < CERTAIN_BYTES ? n / 4 : n);
+    return stray;
 }
 
-/* Bytes of the line break at s[pos], also as JSON would write it; 0 when there is none. */
-static size_t line_break(const char *s, size_t n, size_t pos)
+/* May these bytes without control characters be text? The fewer they are, the more of them must be
+ * UTF-8: random keys pass as text too often else. */
+static bool is_text(const char *s, size_t n)
 {
-    static const char *const breaks[] = {"\n", "\r\n", "\\n", "\\r\\n"};
-    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
-        size_t len = strlen(breaks[i]);
-        if (n - pos >= len && memcmp(s + pos, breaks[i], len) == 0) {
-            return len;
-        }
-    }
-    return 0;
+    size_t most = n < SHORT_BYTES ? n / 16 : n < CERTAIN_BYTES ? n / 4 : n;
+    return stray_bytes(s, n) <= most;
 }
 
 /* The padding that a run of so many characters ending before s[pos] has: its bytes, and how its
  * sign is written; 0 when it has none, or needs none. */
 static size_t padding(const char *s, size_t n, size_t pos, size_t chars, const char **sign)
 {
-    static const char *const signs[] = {"=", "%3D", "%3d", "\\u003d", "\\u003D"};
+    static const char *const signs[] = {"=3D", "=3d", "=", "%3D", "%3d", "\\u003d", "\\u003D"};
     size_t missing = chars % 4 == 2 ? 2 : chars % 4 == 3 ? 1 : 0;
     for (size_t i = 0; missing && i < sizeof signs / sizeof *signs; i++) {
         size_t len = strlen(signs[i]);
@@ -123,18 +149,112 @@ static size_t padding(const char *s, size_t n, size_t pos, size_t chars, const c
     return 0;
 }
 
+/* The same where there is none to be seen, or to be needed: URLs and JSON web tokens go without. */
+static const char *usual_sign(const char *s, size_t n, const struct cl_base64 *b)
+{
+    bool token = (b->end < n && s[b->end] == '.') || (b->begin > 0 && s[b->begin - 1] == '.');
+    const char *before = b->begin > 2 ? s + b->begin - 3 : "   ";
+    if (b->url || token) {
+        return NULL;
+    }
+    if (b->soft || memcmp(before, "=3D", 3) == 0) {
+        return "=3D";
+    }
+    return memcmp(before, "%3D", 3) == 0 ? "%3D" : "=";
+}
+
 /* An only line right below an empty one is the body of a message: it may not grow too long. */
 static void wrap_body(const char *s, struct cl_base64 *b)
 {
     if (b->columns || b->end - b->begin > MIME_COLUMNS) {
         return;
     }
-    bool crlf = b->begin >= 4 && memcmp(s + b->begin - 4, "\r\n\r\n", 4) == 0;
-    bool lf = b->begin >= 2 && memcmp(s + b->begin - 2, "\n\n", 2) == 0;
-    if (crlf || lf) {
-        b->columns = MIME_COLUMNS;
-        b->eol = crlf ? "\r\n" : "\n";
-        b->eol_len = crlf ? 2 : 1;
+    for (size_t len = 1; len <= LINE_END_MOST && 2 * len <= b->begin; len++) {
+        const char *eol = s + b->begin - len;
+        if (memcmp(eol - len, eol, len) == 0 &&
+            cl_mask_line_end(s, b->begin, b->begin - len) == len) {
+            b->first = b->columns = MIME_COLUMNS;
+            b->eol = eol;
+            b->eol_len = len;
+        }
+    }
+}
+
+/* Reads on in the lines below the first one, and counts the characters of the last. Returns
+ * whether they, and the first, are text. */
+static bool read_lines(const char *s, size_t n, struct cl_base64 *b, struct decoder *d, bool text,
+                       size_t *chars)
+{
+    size_t width = *chars;
+    while (*chars == width && width % 4 == 0 && width >= COLUMNS_LEAST && width <= COLUMNS_MOST) {
+        const char *sign;
+        size_t eol = cl_mask_line_end(s, n, b->end), start = b->end + eol, next = start, more = 0;
+        if (eol && (!b->eol || (eol == b->eol_len && memcmp(s + b->end, b->eol, eol) == 0))) {
+            next = run_end(s, n, start, b->url, &more);
+        }
+        /* A word below the last line is none of it: nearly always it is no whole number of bytes.
+         */
+        if (more == 0 || more > width ||
+            (more % 4 != 0 && next < n && !padding(s, n, next, more, &sign))) {
+            break;
+        }
+        if (text && !decode(d, s + start, next - start)) {
+            if (more < width) {
+                break;
+            }
+            text = false; /* goes on and on, and is no text: then its beginning is none, either */
+        }
+        b->columns = width;
+        b->eol = s + b->end;
+        b->eol_len = eol;
+        b->end = next;
+        *chars = more;
+    }
+    return text;
+}
+
+/* Reads the piece below a soft line break, of so many characters. When two bits are left that are
+ * zero, the "=" of the break may be padding, and what is below it other text. */
+static bool read_piece(const char *s, size_t from, size_t to, struct decoder *d, size_t more)
+{
+    struct decoder before = *d;
+    size_t len = d->out->len;
+    bool may_pad = d->have == 2 && (d->bits & 3) == 0;
+    if (more == 0 || (may_pad && (more < PIECE_LEAST || s[from] == '-')) ||
+        !decode(d, s + from, to - from)) {
+        return false;
+    }
+    if (may_pad && stray_bytes(d->out->data + len, d->out->len - len) > 2) {
+        *d = before;
+        d->out->len = len;
+        return false;
+    }
+    return true;
+}
+
+/* Reads on behind soft line breaks, and counts all characters. */
+static void read_softly(const char *s, size_t n, struct cl_base64 *b, struct decoder *d,
+                        size_t *chars)
+{
+    size_t widest = 0, last = 0;
+    for (size_t soft; (soft = cl_mask_soft_break(s, n, b->end)) > 0;) {
+        const char *sign;
+        size_t more, start = b->end + soft, next = run_end(s, n, start, b->url, &more);
+        bool same = !b->eol || (soft == b->eol_len && memcmp(s + b->end, b->eol, soft) == 0);
+        bool padded = more == 0 && padding(s, n, start, *chars, &sign) > 0 && sign[1] == '3';
+        if (!same || (!padded && !read_piece(s, start, next, d, more))) {
+            break;
+        }
+        widest = last > widest ? last : widest;
+        last = more;
+        b->eol = s + b->end;
+        b->eol_len = soft;
+        b->soft = true;
+        b->end = next;
+        *chars += more;
+    }
+    if (b->soft) {
+        b->columns = widest >= LEAST_CHARS ? widest : MIME_COLUMNS - 1;
     }
 }
 
@@ -142,50 +262,48 @@ static void wrap_body(const char *s, struct cl_base64 *b)
  */
 static bool read_base64(const char *s, size_t n, struct cl_base64 *b, struct cl_buf *plain)
 {
-    bool url = b->url;
-    size_t end = run_end(s, n, b->begin, url), chars = end - b->begin, width = chars;
-    bool text = decode(s + b->begin, chars, url, plain);
-    while (chars == width && width % 4 == 0 && width >= COLUMNS_LEAST && width <= COLUMNS_MOST) {
-        const char *sign;
-        size_t eol = line_break(s, n, end), start = end + eol, next = start;
-        bool same = !b->eol || (eol == b->eol_len && memcmp(s + end, b->eol, eol) == 0);
-        next = eol && same ? run_end(s, n, start, url) : start;
-        size_t more = next - start;
-        /* A word below the last line is none of it: nearly always it is no whole number of bytes.
-         */
-        if (more == 0 || more > width ||
-            (more % 4 != 0 && next < n && !padding(s, n, next, more, &sign))) {
-            break;
-        }
-        if (text && !decode(s + start, more, url, plain)) {
-            if (more < width) {
-                break;
-            }
-            text = false; /* goes on and on, and is no text: then its beginning is none, either */
-        }
-        b->columns = width;
-        b->eol = s + end;
-        b->eol_len = eol;
-        end = next;
-        chars = more;
+    struct decoder d = {.url = b->url, .out = plain};
+    size_t chars;
+    b->end = run_end(s, n, b->begin, b->url, &chars);
+    b->first = chars;
+    bool text = decode(&d, s + b->begin, b->end - b->begin);
+    text = read_lines(s, n, b, &d, text, &chars);
+    if (text && !b->columns) {
+        read_softly(s, n, b, &d, &chars);
     }
-    size_t pads = padding(s, n, end, chars, &b->sign);
-    if (chars % 4 == 0) { /* cannot be seen: URLs and JSON web tokens go without */
-        bool token = (end < n && s[end] == '.') || (b->begin > 0 && s[b->begin - 1] == '.');
-        b->sign = url || token ? NULL : "=";
+    b->end += padding(s, n, b->end, chars, &b->sign);
+    if (chars % 4 == 0) {
+        b->sign = usual_sign(s, n, b);
     }
-    b->end = end + pads;
     return text && b->end - b->begin >= LEAST_CHARS && is_text(cl_buf_str(plain), plain->len);
 }
 
-/* Does a run begin at s[pos]? The letter of an escape before it is none of it. */
-static bool starts(const char *s, size_t pos, bool url)
+static bool are_hex(const char *s, size_t n)
 {
-    if (!value_of(s[pos], url)) {
+    while (n > 0 && cl_hex_digit(s[n - 1]) >= 0) {
+        n--;
+    }
+    return n == 0;
+}
+
+/* Does an escape end before s[pos] whose last characters base64 may hold, too? */
+static bool after_escape(const char *s, size_t pos)
+{
+    return (pos > 1 && s[pos - 2] == '\\' && strchr("bfnrt", s[pos - 1])) ||
+           (pos > 2 && (s[pos - 3] == '%' || s[pos - 3] == '=') && are_hex(s + pos - 2, 2)) ||
+           (pos > 5 && s[pos - 6] == '\\' && s[pos - 5] == 'u' && are_hex(s + pos - 4, 4));
+}
+
+/* Does a run begin at s[pos]? The letters of an escape before it are none of it. */
+static bool starts(const char *s, size_t n, size_t pos, bool url)
+{
+    if (char_bytes(s, n, pos, url) == 0) {
         return false;
     }
-    return pos == 0 || !value_of(s[pos - 1], url) ||
-           (pos > 1 && s[pos - 2] == '\\' && strchr("bfnrt", s[pos - 1]));
+    if (pos > 0 && s[pos - 1] == '\\' && (s[pos] == '/' || s[pos] == '\\')) {
+        return false; /* inside of an escaped slash */
+    }
+    return pos == 0 || !value_of(s[pos - 1], url) || after_escape(s, pos);
 }
 
 /* Reads what begins at s[pos] in both alphabets: the one that makes text of more of it is right.
@@ -197,7 +315,7 @@ static bool read_either(const char *s, size_t n, size_t pos, struct cl_base64 *b
     *next = pos + 1;
     for (unsigned url = 0; url < 2; url++) {
         struct cl_base64 one = {.begin = pos, .url = url};
-        if (!starts(s, pos, url)) {
+        if (!starts(s, n, pos, url)) {
             continue;
         }
         cl_buf_reset(&plain[url]);
@@ -206,11 +324,22 @@ static bool read_either(const char *s, size_t n, size_t pos, struct cl_base64 *b
                 *b = one;
             }
             any = true;
-        } else if (one.columns && one.end > *next) {
+        } else if (one.columns && !one.soft && one.end > *next) {
             *next = one.end; /* lines of something else: none of them is looked at by itself */
         }
     }
     return any;
+}
+
+/* How it escapes slashes: as the first that is escaped. */
+static void note_slash(const char *s, struct cl_base64 *b)
+{
+    const char *end = s + b->end, *p = memchr(s + b->begin, '\\', b->end - b->begin);
+    for (; p && b->slash_len == 0; p = memchr(p + 1, '\\', (size_t)(end - p) - 1)) {
+        size_t len = escaped_slash(s, b->end, (size_t)(p - s));
+        b->slash = p;
+        b->slash_len = len > 0 ? len - 1 : 0;
+    }
 }
 
 bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *b,
@@ -222,7 +351,7 @@ bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *
     cl_buf_init(&both[1], SIZE_MAX / 2);
     while (!found && (pos = cl_mask_find_run(s, n, pos)) < n) {
         while (!found && pos < n && cl_mask_is_dense((unsigned char)s[pos])) {
-            if (s[pos] == '\\') {
+            if (s[pos] == '\\' && escaped_slash(s, n, pos) == 0) {
                 pos += n - pos > 1 && s[pos + 1] && strchr("bfnrt", s[pos + 1]) ? 2 : 1;
             } else {
                 found = read_either(s, n, pos, b, both, &pos);
@@ -234,10 +363,23 @@ bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *
         both[b->url] = *plain;
         *plain = text;
         wrap_body(s, b);
+        note_slash(s, b);
     }
     cl_buf_fini(&both[0]);
     cl_buf_fini(&both[1]);
     return found;
+}
+
+/* Appends a character, or a sign of padding, that takes so much of what is left of a line. */
+static void put(const struct cl_base64 *b, const char *bytes, size_t n, size_t width, size_t *left,
+                struct cl_buf *out)
+{
+    if (b->columns && *left < width) {
+        cl_buf_add(out, b->eol, b->eol_len);
+        *left = b->columns;
+    }
+    cl_buf_add(out, bytes, n);
+    *left -= *left < width ? *left : width;
 }
 
 void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, struct cl_buf *out)
@@ -246,25 +388,24 @@ void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, 
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const char *alphabet = b->url ? safe : standard;
-    size_t column = 0;
+    size_t left = b->first, sign_len = b->sign ? strlen(b->sign) : 0;
     for (size_t i = 0; i < n; i += 3) {
         size_t bytes = n - i < 3 ? n - i : 3;
         uint32_t bits = 0;
-        char quad[4];
         for (size_t k = 0; k < 3; k++) {
             bits = bits << 8 | (k < bytes ? (unsigned char)plain[i + k] : 0);
         }
-        for (size_t k = 0; k < 4; k++) {
-            quad[k] = alphabet[bits >> (18 - 6 * k) & 63];
+        for (size_t k = 0; k <= bytes; k++) {
+            char c = alphabet[bits >> (18 - 6 * k) & 63];
+            if (c == '/' && b->slash_len > 0) {
+                put(b, b->slash, b->slash_len, 1, &left, out);
+                cl_buf_addc(out, c);
+            } else {
+                put(b, &c, 1, 1, &left, out);
+            }
         }
-        if (b->columns && column == b->columns) {
-            cl_buf_add(out, b->eol, b->eol_len);
-            column = 0;
-        }
-        cl_buf_add(out, quad, bytes + 1);
-        column += 4;
         for (size_t k = bytes; b->sign && k < 3; k++) {
-            cl_buf_adds(out, b->sign);
+            put(b, b->sign, sign_len, b->soft ? sign_len : 1, &left, out);
         }
     }
 }

@@ -117,6 +117,16 @@ enum {
     CL_ANY_LETTER = 0x110000, /* a code: of an entity for a letter, which one does not matter */
 };
 
+/* The byte after the backslashes of one escape, which begins at s[pos]. */
+static inline size_t cl_mask_after_backslashes(const char *s, size_t n, size_t pos)
+{
+    size_t p = pos;
+    while (p < n && s[p] == '\\' && p - pos < CL_BACKSLASHES_MAX) {
+        p++;
+    }
+    return p;
+}
+
 /* Does an escape begin with this byte? */
 static inline bool cl_mask_is_mark(unsigned char c)
 {
@@ -224,17 +234,37 @@ void cl_mask_tokens(const struct cl_mask *mask, const char *s, size_t n, size_t 
 size_t cl_mask_find_tokens(const struct cl_mask *mask, const char *s, size_t n,
                            void (*found)(void *arg, const char *address, size_t len), void *arg);
 
+/* lines.c */
+
+/* Bytes of the line end at s[pos], as it is or as JSON, literals and XML write it; 0: none. */
+size_t cl_mask_line_end(const char *s, size_t n, size_t pos);
+
+/* Bytes of the soft line break of quoted-printable at s[pos], "=" and a line end; 0: none. After
+ * another "=" it is none: that ends base64, or underlines a heading. */
+size_t cl_mask_soft_break(const char *s, size_t n, size_t pos);
+
+/* The first of them at or after pos and its bytes; n when there is none. */
+size_t cl_mask_next_soft(const char *s, size_t n, size_t pos, size_t *len);
+
+/* When the text was quoted-printable with lines as short as they have to be: appends the masked
+ * text with lines that are, too, and returns true. */
+bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out);
+
 /* base64.c */
 
 /* Base64 inside a text. */
 struct cl_base64 {
-    size_t begin;     /* its first byte ... */
-    size_t end;       /* ... and the byte after it, padding included */
-    size_t columns;   /* characters of a line; 0: it is one line, however long */
-    const char *eol;  /* columns: what ends a line; the text's, or a constant */
-    size_t eol_len;   /* bytes of eol */
-    const char *sign; /* how a sign of padding is written; NULL: it goes without */
-    bool url;         /* with "-" and "_" for "+" and "/" */
+    size_t begin;      /* its first byte ... */
+    size_t end;        /* ... and the byte after it, padding included */
+    size_t first;      /* characters of its first line ... */
+    size_t columns;    /* ... and of each other but the last; 0: it is one line, however long */
+    const char *eol;   /* columns: what ends a line; the text's */
+    size_t eol_len;    /* bytes of eol */
+    bool soft;         /* eol is a soft line break */
+    const char *sign;  /* how a sign of padding is written; NULL: it goes without */
+    const char *slash; /* what escapes a slash; the text's */
+    size_t slash_len;  /* bytes of slash, without the "/" */
+    bool url;          /* with "-" and "_" for "+" and "/" */
 };
 
 /* The first base64 at or after pos, in one of the two alphabets, that holds text: *plain. */
@@ -255,10 +285,6 @@ void cl_mask_join(const char *s, size_t n, struct cl_buf *out);
 /* As cl_mask_tokens, for text with soft line breaks: addresses they cut are found. */
 void cl_mask_soft(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
                   struct cl_buf *out, bool *changed, struct cl_mask_tally *tally);
-
-/* When the text was quoted-printable with lines as short as they have to be: appends the masked
- * text with lines that are, too, and returns true. */
-bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out);
 
 /* layers.c */
 

@@ -15,15 +15,20 @@
 
 enum { ROUNDS = 10000, VALUE_BYTES_MAX = 1 << 20, DEPTH_MAX = 3 };
 
+/* Line ends, as something around the text may write them. */
+static const char *const breaks[] = {"\n",         "\r\n",          "\\n",     "\\r\\n",
+                                     "\\\\r\\\\n", "\\\\\\\\u000a", "&#xd;\n", "&#10;"};
+
 static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
 {
     static const char *const alphabets[] = {
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
-    static const char *const pads[] = {"=", "", "%3D", "\\u003d"};
-    static const char *const breaks[] = {"\n", "\r\n", "\\n", "\\r\\n"};
+    static const char *const pads[] = {"=", "", "%3D", "\\u003d", "=3D"};
+    static const char *const slashes[] = {"/", "\\/", "\\\\\\/"};
     static const uint32_t widths[] = {76, 64, 60, 0, 0, 0};
-    const char *alphabet = alphabets[noise(2)], *pad = pads[noise(4)], *eol = breaks[noise(4)];
+    const char *alphabet = alphabets[noise(2)], *pad = pads[noise(5)], *eol = breaks[noise(8)];
+    const char *slash = slashes[noise(3)];
     uint32_t width = widths[noise(6)], column = 0;
     for (size_t i = 0; i < plain->len; i += 3) {
         size_t bytes = plain->len - i < 3 ? plain->len - i : 3;
@@ -37,7 +42,8 @@ static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
         }
         for (size_t k = 0; k < 4; k++) {
             if (k <= bytes) {
-                cl_buf_addc(out, alphabet[bits >> (18 - 6 * k) & 63]);
+                char c = alphabet[bits >> (18 - 6 * k) & 63];
+                cl_buf_adds(out, c == '/' ? slash : (char[]){c, '\0'});
             } else {
                 cl_buf_adds(out, pad);
             }
@@ -46,18 +52,19 @@ static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
     }
 }
 
-/* Lines of 76 columns and less, with escapes; now and then a break more. */
+/* Lines of 76 columns and less, with escapes; now and then a break more, or all escaped. */
 static void add_printable(struct cl_buf *out, const struct cl_buf *plain)
 {
-    const char *soft = noise(2) ? "=\r\n" : "=\n";
-    uint32_t column = 0;
+    const char *soft = breaks[noise(2) ? noise(2) : noise(8)];
+    uint32_t column = 0, often = noise(2) ? 20 : 1000;
+    bool all = noise(8) == 0;
     for (size_t i = 0; i < plain->len; i++) {
         unsigned char c = (unsigned char)plain->data[i];
-        if (column >= 72 || noise(20) == 0) {
-            cl_buf_adds(out, soft);
+        if (column >= 72 || noise(often) == 0) {
+            cl_buf_addf(out, "=%s", soft);
             column = 0;
         }
-        if (c == '=' || c >= 0x7F || (c == '@' && noise(2))) {
+        if (all || c == '=' || c >= 0x7F || (c == '@' && noise(2))) {
             cl_buf_addf(out, "=%02X", c);
             column += 3;
         } else {
@@ -65,6 +72,21 @@ static void add_printable(struct cl_buf *out, const struct cl_buf *plain)
             column = c == '\n' ? 0 : column + 1;
         }
     }
+}
+
+/* As an array or a row has it. */
+static void add_literal(struct cl_buf *out, const struct cl_buf *plain)
+{
+    bool row = noise(2);
+    cl_buf_adds(out, row ? "(1,\"" : "{\"");
+    for (size_t i = 0; i < plain->len; i++) {
+        char c = plain->data[i];
+        if (c == '"' || c == '\\') {
+            cl_buf_addc(out, row ? c : '\\');
+        }
+        cl_buf_addc(out, c);
+    }
+    cl_buf_adds(out, row ? "\")" : "\"}");
 }
 
 static void add_noise(struct cl_buf *out, unsigned depth)
@@ -119,8 +141,8 @@ static void add_noise(struct cl_buf *out, unsigned depth)
         "Hello, this is a line of some length that is here to be wrapped and nothing else but that",
         "longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"};
     for (uint32_t count = 1 + noise(9); count > 0; count--) {
-        uint32_t kind = depth < DEPTH_MAX ? noise(6) : 5;
-        if (kind > 1) {
+        uint32_t kind = depth < DEPTH_MAX ? noise(8) : 7;
+        if (kind > 2) {
             const char *piece = pieces[noise(sizeof pieces / sizeof *pieces)];
             cl_buf_add(out, piece, *piece ? strlen(piece) : 1);
             continue;
@@ -130,8 +152,10 @@ static void add_noise(struct cl_buf *out, unsigned depth)
         add_noise(&inner, depth + 1);
         if (kind == 0) {
             add_base64(out, &inner);
-        } else {
+        } else if (kind == 1) {
             add_printable(out, &inner);
+        } else {
+            add_literal(out, &inner);
         }
         cl_buf_fini(&inner);
     }
@@ -250,6 +274,18 @@ static void layers_take_linear_time(void **state)
         "\xff",
         "%3D",
         "/w",
+        "\\/",
+        "a\\/",
+        "=3D",
+        "=\\n",
+        "=&#10;",
+        "g=\n",
+        "gg=\n",
+        "&amp;",
+        "=61",
+        "\\u000a",
+        "AAAA\\\\/",
+        "\"",
         "AQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQID\n",
         "YWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJj\n"};
     enum { BYTES = 1 << 20 };
