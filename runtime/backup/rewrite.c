@@ -1,20 +1,24 @@
 /*
  * source -> a copy of its files: only the tables that are named are emptied, and filled from the
- * source through the mask; each large object gives way to the source's, masked. Everything else of
- * the copy stays as it is.
+ * source through the mask; each large object gives way to the source's, masked; comments and
+ * defaults are masked in place. Everything else of the copy stays as it is.
  */
 #include <string.h>
 
 #include "after.h"
 #include "base/embed.h"
+#include "defaults.h"
 #include "run.h"
 #include "stream.h"
 #include "target.h"
 
-enum { SQL_BYTES_MAX = 1024 * 1024 };
+enum { SQL_BYTES_MAX = 1024 * 1024, DEFINITION_BYTES_MAX = 0x40000000 };
 
 /* Columns of rewrite.sql */
-enum { S_AFTER, S_STATEMENT };
+enum { S_PHASE, S_STATEMENT };
+
+/* Columns of rewrite_definitions.sql */
+enum { D_STATEMENT, D_TEXT };
 
 static bool is_named(const struct cl_backup_spec *spec, const struct cl_table *table)
 {
@@ -90,12 +94,12 @@ static PGresult *read_statements(PGconn *conn, const struct cl_catalog *catalog,
     return r;
 }
 
-static bool run_statements(struct cl_run *run, PGconn *conn, const PGresult *statements, char after,
-                           struct cl_err *err)
+static bool run_statements(struct cl_run *run, PGconn *conn, const PGresult *statements,
+                           const char *phase, struct cl_err *err)
 {
     for (int i = 0; i < PQntuples(statements); i++) {
         const char *sql = PQgetvalue(statements, i, S_STATEMENT);
-        if (*PQgetvalue(statements, i, S_AFTER) == after &&
+        if (strcmp(PQgetvalue(statements, i, S_PHASE), phase) == 0 &&
             (!cl_watch_check(run->watch, err) || !cl_pg_exec(conn, sql, err))) {
             return cl_err_context(err, "target");
         }
@@ -118,6 +122,50 @@ static bool refresh(struct cl_run *run, PGconn *conn, const PGresult *views, str
         cl_buf_fini(&sql);
     }
     return ok;
+}
+
+/* One definition, masked, set again if that made a difference. */
+static bool mask_definition(struct cl_run *run, PGconn *conn, const PGresult *r, int row,
+                            struct cl_mask_tally *tally, struct cl_err *err)
+{
+    const struct cl_mask *mask = run->spec->mask;
+    const char *statement = PQgetvalue(r, row, D_STATEMENT), *text = PQgetvalue(r, row, D_TEXT);
+    bool has_text = !PQgetisnull(r, row, D_TEXT), changed = false;
+    struct cl_buf masked;
+    cl_buf_init(&masked, DEFINITION_BYTES_MAX);
+    bool ok =
+        cl_watch_check(run->watch, err) &&
+        (has_text ? cl_mask_apply(mask, NULL, CL_CARRIER_TEXT, text, strlen(text), 0, &masked,
+                                  &changed, tally, err)
+                  : cl_defaults_mask("TABLE ", statement, mask, &masked, &changed, tally, err));
+    if (ok && changed) {
+        const char *params[] = {cl_buf_str(&masked)};
+        PGresult *done =
+            cl_pg_query(conn, has_text ? statement : *params, has_text ? 1 : 0, params, err);
+        ok = done != NULL;
+        PQclear(done);
+    }
+    cl_buf_fini(&masked);
+    return ok;
+}
+
+/* Comments and defaults came with the files, too. */
+static bool mask_definitions(struct cl_run *run, PGconn *conn, struct cl_err *err)
+{
+    const char *sql = cl_embedded("runtime/backup/rewrite_definitions.sql")->data;
+    struct cl_mask_tally tally = {0};
+    if (!run->spec->mask) {
+        return true;
+    }
+    PGresult *r = cl_pg_query(conn, sql, 0, NULL, err);
+    bool ok = r != NULL;
+    for (int row = 0; ok && row < PQntuples(r); row++) {
+        ok = mask_definition(run, conn, r, row, &tally, err);
+    }
+    PQclear(r);
+    run->summary->tally.masked += tally.masked;
+    run->summary->tally.shortened += tally.shortened;
+    return ok || cl_err_context(err, "target");
 }
 
 /* They came with the files. */
@@ -147,13 +195,15 @@ bool cl_backup_rewrite(struct cl_job *job, const struct cl_backup_spec *spec,
     if (ok) {
         run.rewrites = true;
         statements = read_statements(target.conn, &catalog, err);
-        ok = statements && run_statements(&run, target.conn, statements, 'f', err) &&
+        ok = statements && run_statements(&run, target.conn, statements, "before", err) &&
              cl_stream_rows(&run, &keeper, target.conn, &catalog, &none, &proof, true, err);
     }
     cl_run_release(&run);
     cl_keeper_close(&keeper); /* the source is not needed any more */
     ok = ok && refresh(&run, target.conn, catalog.matviews, err) &&
-         run_statements(&run, target.conn, statements, 't', err) &&
+         run_statements(&run, target.conn, statements, "after", err) &&
+         mask_definitions(&run, target.conn, err) &&
+         run_statements(&run, target.conn, statements, "last", err) &&
          cl_proof_check(&proof, &run, err);
     PQclear(statements);
     cl_proof_end(&proof);

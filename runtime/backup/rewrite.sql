@@ -1,5 +1,5 @@
 -- What keeps tables of a copy from being emptied and filled again, undone and done again: statements to
--- run before and after, in this order. $1: the tables, "schema.table". Indexes stay, and everything
+-- run before, after, and last of all, in this order. $1: the tables, "schema.table". Indexes stay, and everything
 -- that hangs on them.
 WITH RECURSIVE chosen AS (
     SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name
@@ -61,7 +61,8 @@ statements (turn, statement) AS (
       FROM stale t
       JOIN pg_statistic_ext s ON s.stxrelid = t.oid
     UNION ALL
-    SELECT 3, 'DELETE FROM pg_statistic WHERE starelid = ''pg_largeobject''::regclass'
+    SELECT 3, format('DELETE FROM pg_statistic WHERE starelid = %s', c::oid)
+      FROM unnest('{pg_largeobject,pg_description,pg_seclabel,pg_attrdef,pg_type}'::regclass[]) c
     UNION ALL
     SELECT 4, format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, definition) FROM keys
     UNION ALL
@@ -74,12 +75,13 @@ statements (turn, statement) AS (
       FROM triggers
     UNION ALL
     SELECT 7, 'ANALYZE ' || name FROM stale WHERE other
-    UNION ALL -- and the pages of those are given back
+    UNION ALL -- and the pages of those are given back, as are those of definitions …
     SELECT 8, 'VACUUM (FULL) ' || c
-      FROM unnest('{pg_statistic,pg_statistic_ext_data}'::text[]) c
-    UNION ALL -- as are those of large objects that were, and of what was said about them
+      FROM unnest('{pg_statistic,pg_statistic_ext_data,pg_description,pg_seclabel,pg_attrdef,pg_type}'::text[]) c
+    UNION ALL -- … and of large objects that were
     SELECT 8, 'VACUUM (FULL) ' || c
-      FROM unnest('{pg_largeobject,pg_largeobject_metadata,pg_description,pg_seclabel}'::text[]) c
+      FROM unnest('{pg_largeobject,pg_largeobject_metadata}'::text[]) c
      WHERE EXISTS (SELECT FROM pg_largeobject_metadata)
 )
-SELECT turn > 3 AS after, statement FROM statements ORDER BY turn, statement
+SELECT CASE WHEN turn <= 3 THEN 'before' WHEN turn < 8 THEN 'after' ELSE 'last' END AS phase, statement
+  FROM statements ORDER BY turn, statement
