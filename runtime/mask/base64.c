@@ -17,28 +17,27 @@ enum {
     CERTAIN_BYTES = 128, /* ... and never when there are so many without a control character */
 };
 
-/* What a character stands for, and one; 0: it does not occur. The last four are known by their
- * place: '+' and '/' in one alphabet, '-' and '_' in the other. */
-enum { PLUS = 63, SLASH = 64, HYPHEN = 65, LOW_LINE = 66 };
-
+/* What a character stands for in either alphabet (RFC 4648 4 and 5), and one; 0: it does not
+ * occur. */
 /* clang-format off */
-static const unsigned char values[256] = {
+static const unsigned char values[2][256] = {{
     ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
     25, 26,
     ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
     49, 50, 51, 52,
-    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
-    ['+'] = PLUS, ['/'] = SLASH, ['-'] = HYPHEN, ['_'] = LOW_LINE,
-};
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['/'] = 64,
+}, {
+    ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+    25, 26,
+    ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+    49, 50, 51, 52,
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['-'] = 63, ['_'] = 64,
+}};
 /* clang-format on */
 
-static unsigned value_of(char c, bool url)
+static inline unsigned value_of(char c, bool url)
 {
-    unsigned v = values[(unsigned char)c];
-    if (v < PLUS) {
-        return v;
-    }
-    return url ? (v >= HYPHEN ? v - 2 : 0) : (v <= SLASH ? v : 0);
+    return values[url][(unsigned char)c];
 }
 
 /* Bytes of the slash at s[pos] that backslashes escape, as JSON may; 0 when there is none. */
@@ -59,31 +58,54 @@ static inline size_t char_bytes(const char *s, size_t n, size_t pos, bool url)
 
 static size_t run_end(const char *s, size_t n, size_t pos, bool url, size_t *chars)
 {
-    *chars = 0;
-    for (size_t len; (len = char_bytes(s, n, pos, url)) > 0; pos += len) {
-        ++*chars;
-    }
-    return pos;
+    size_t p = pos, escapes = 0, slash;
+    do {
+        while (p < n && value_of(s[p], url)) {
+            p++;
+        }
+        slash = char_bytes(s, n, p, url);
+        escapes += slash > 0 ? slash - 1 : 0;
+        p += slash;
+    } while (slash > 0);
+    *chars = p - pos - escapes;
+    return p;
 }
 
-/* Decodes run after run. */
+/* Decodes run after run, and counts bytes that are no UTF-8. */
 struct decoder {
     bool url;           /* the alphabet */
     unsigned have;      /* bits that are no whole byte yet ... */
     uint32_t bits;      /* ... the last of these */
+    unsigned open;      /* bytes that the last character still needs ... */
+    unsigned begun;     /* ... and has, its first one aside */
+    size_t stray;       /* bytes before it that are none of a character */
+    size_t stray_most;  /* more of them are no text */
     struct cl_buf *out; /* the text */
 };
 
-/* Appends what a run stands for. False, with all as it was, when that is no text: a control
- * character is in it. */
-static bool decode(struct decoder *d, const char *s, size_t n)
+static void note_byte(struct decoder *d, unsigned char c)
 {
-    struct decoder before = *d;
-    struct cl_buf *out = d->out;
-    size_t len = out->len;
-    if (!cl_buf_reserve(out, n / 4 * 3 + 3)) {
-        return false;
+    if (d->open > 0 && (c & 0xC0) == 0x80) {
+        d->open--;
+        d->begun++;
+        return;
     }
+    d->stray += d->open > 0 ? 1 + d->begun : 0;
+    d->open = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC2 ? 1 : 0;
+    d->begun = 0;
+    d->stray += c >= 0x80 && d->open == 0;
+}
+
+static size_t stray_bytes(const struct decoder *d)
+{
+    return d->stray + (d->open > 0 ? 1 + d->begun : 0);
+}
+
+/* Writes what a run stands for to out, which has room for n bytes. Returns the bytes; SIZE_MAX when
+ * they are no text. */
+static size_t decode_run(struct decoder *d, const char *s, size_t n, char *out)
+{
+    size_t len = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned value = value_of(s[i], d->url);
         if (value == 0) { /* a backslash before a slash */
@@ -96,40 +118,41 @@ static bool decode(struct decoder *d, const char *s, size_t n)
         }
         d->have -= 8;
         unsigned char c = (unsigned char)(d->bits >> d->have & 0xFF);
-        if (c == 0x7F || (c < ' ' && !(c && strchr("\t\n\f\r\x1b", c)))) {
-            *d = before;
-            out->len = len;
-            return false;
+        if (c < ' ' || c >= 0x7F || d->open > 0) {
+            note_byte(d, c);
+            if (d->stray > d->stray_most || c == 0x7F ||
+                (c < ' ' && !(c && strchr("\t\n\f\r\x1b", c)))) {
+                return SIZE_MAX;
+            }
         }
-        out->data[out->len++] = (char)c;
+        out[len++] = (char)c;
     }
+    return len;
+}
+
+/* Appends what a run stands for. False, with all as it was, when that is no text. */
+static bool decode(struct decoder *d, const char *s, size_t n)
+{
+    struct decoder before = *d;
+    struct cl_buf *out = d->out;
+    if (!cl_buf_reserve(out, n / 4 * 3 + 3)) {
+        return false;
+    }
+    size_t len = decode_run(d, s, n, out->data + out->len);
+    if (len == SIZE_MAX) {
+        *d = before;
+        return false;
+    }
+    out->len += len;
     out->data[out->len] = '\0';
     return true;
 }
 
-/* Bytes that are no UTF-8. */
-static size_t stray_bytes(const char *s, size_t n)
+/* How many stray bytes may text of so many have? The shorter it is, the fewer: random keys pass as
+ * text too often else. */
+static size_t stray_most(size_t bytes)
 {
-    size_t stray = 0, p = 0;
-    while (p < n) {
-        unsigned char c = (unsigned char)s[p];
-        size_t len = c < 0x80 ? 1 : c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC2 ? 2 : 0;
-        size_t k = 1;
-        while (k < len && p + k < n && ((unsigned char)s[p + k] & 0xC0) == 0x80) {
-            k++;
-        }
-        stray += k != len;
-        p += k == len ? len : 1;
-    }
-    return stray;
-}
-
-/* May these bytes without control characters be text? The fewer they are, the more of them must be
- * UTF-8: random keys pass as text too often else. */
-static bool is_text(const char *s, size_t n)
-{
-    size_t most = n < SHORT_BYTES ? n / 16 : n < CERTAIN_BYTES ? n / 4 : n;
-    return stray_bytes(s, n) <= most;
+    return bytes < SHORT_BYTES ? bytes / 16 : bytes < CERTAIN_BYTES ? bytes / 4 : bytes;
 }
 
 /* The padding that a run of so many characters ending before s[pos] has: its bytes, and how its
@@ -224,7 +247,7 @@ static bool read_piece(const char *s, size_t from, size_t to, struct decoder *d,
         !decode(d, s + from, to - from)) {
         return false;
     }
-    if (may_pad && stray_bytes(d->out->data + len, d->out->len - len) > 2) {
+    if (may_pad && stray_bytes(d) > stray_bytes(&before) + 2) {
         *d = before;
         d->out->len = len;
         return false;
@@ -262,7 +285,7 @@ static void read_softly(const char *s, size_t n, struct cl_base64 *b, struct dec
  */
 static bool read_base64(const char *s, size_t n, struct cl_base64 *b, struct cl_buf *plain)
 {
-    struct decoder d = {.url = b->url, .out = plain};
+    struct decoder d = {.url = b->url, .stray_most = SIZE_MAX, .out = plain};
     size_t chars;
     b->end = run_end(s, n, b->begin, b->url, &chars);
     b->first = chars;
@@ -275,7 +298,7 @@ static bool read_base64(const char *s, size_t n, struct cl_base64 *b, struct cl_
     if (chars % 4 == 0) {
         b->sign = usual_sign(s, n, b);
     }
-    return text && b->end - b->begin >= LEAST_CHARS && is_text(cl_buf_str(plain), plain->len);
+    return text && b->end - b->begin >= LEAST_CHARS && stray_bytes(&d) <= stray_most(plain->len);
 }
 
 static bool are_hex(const char *s, size_t n)
@@ -306,18 +329,70 @@ static bool starts(const char *s, size_t n, size_t pos, bool url)
     return pos == 0 || !value_of(s[pos - 1], url) || after_escape(s, pos);
 }
 
+/* May the byte belong to an escape, or begin padding or a soft line break? */
+static inline bool is_mark(char c)
+{
+    return c == '=' || c == '%' || c == '\\';
+}
+
+/* Is a run that stands alone too short, or no text? Most are: words, names, keys. They are told
+ * without a buffer, and fast. *end is set in any case. */
+static bool is_word(const char *s, size_t n, size_t pos, bool url, size_t *end)
+{
+    enum { ALONE_MOST = SHORT_BYTES / 3 * 4 };
+    size_t p = pos;
+    while (p < n && value_of(s[p], url)) {
+        p++;
+    }
+    *end = p;
+    if (p - pos > ALONE_MOST || (p < n && is_mark(s[p]))) {
+        return false; /* padding, a break or an escaped slash may make it longer */
+    }
+    if (p - pos < LEAST_CHARS) {
+        return true;
+    }
+    char text[ALONE_MOST];
+    struct decoder d = {.url = url, .stray_most = stray_most((p - pos) * 3 / 4)};
+    return decode_run(&d, s + pos, p - pos, text) == SIZE_MAX || stray_bytes(&d) > d.stray_most;
+}
+
+/* Where a run may begin next, when none that begins at s[pos] is text: behind its letters and
+ * digits, unless some of these may belong to an escape. */
+static size_t next_start(const char *s, size_t n, size_t pos)
+{
+    enum { ESCAPE_BYTES = 5 }; /* of the longest one, without its last byte */
+    bool within = pos > 0 && (value_of(s[pos - 1], false) || is_mark(s[pos - 1]));
+    for (size_t back = 1; within && back <= ESCAPE_BYTES && back <= pos; back++) {
+        if (is_mark(s[pos - back])) {
+            return pos + 1;
+        }
+    }
+    size_t end = pos;
+    while (end < n && cl_mask_class((unsigned char)s[end]) & (CL_LETTER | CL_DIGIT)) {
+        end++;
+    }
+    return end > pos ? end : pos + 1;
+}
+
 /* Reads what begins at s[pos] in both alphabets: the one that makes text of more of it is right.
  * False when none does; *next is where to go on then. */
 static bool read_either(const char *s, size_t n, size_t pos, struct cl_base64 *b,
                         struct cl_buf plain[2], size_t *next)
 {
     bool any = false;
-    *next = pos + 1;
+    size_t end, words = next_start(s, n, pos);
+    *next = words;
     for (unsigned url = 0; url < 2; url++) {
-        struct cl_base64 one = {.begin = pos, .url = url};
         if (!starts(s, n, pos, url)) {
             continue;
         }
+        if (is_word(s, n, pos, url, &end)) {
+            if (end == words && (end == n || !value_of(s[end], true))) {
+                break; /* in the other alphabet it is the same */
+            }
+            continue;
+        }
+        struct cl_base64 one = {.begin = pos, .url = url};
         cl_buf_reset(&plain[url]);
         if (read_base64(s, n, &one, &plain[url])) {
             if (!any || one.end > b->end) {

@@ -22,22 +22,27 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
 
 /* ---------------------------------------------------------------- finding */
 
-static bool may_hold_base64(const char *s, size_t n, unsigned depth)
+/* Where base64 may begin, given the first thing the search has found: a run before that is shorter
+ * than what it looks for, but may go on behind. */
+static size_t first_run(const char *s, size_t first)
 {
-    return depth < DEPTH_MAX && cl_mask_find_run(s, n, 0) < n;
+    while (first > 0 && cl_mask_is_dense((unsigned char)s[first - 1])) {
+        first--;
+    }
+    return first;
 }
 
-static size_t find_in_base64(const struct cl_mask *mask, const char *s, size_t n, found_fn *found,
-                             void *arg, unsigned depth)
+static size_t find_in_base64(const struct cl_mask *mask, const char *s, size_t n, size_t from,
+                             found_fn *found, void *arg, unsigned depth)
 {
     size_t count = 0;
     struct cl_buf plain;
     struct cl_base64 b;
-    if (!may_hold_base64(s, n, depth)) {
+    if (depth == DEPTH_MAX) {
         return 0;
     }
     cl_buf_init(&plain, SIZE_MAX / 2);
-    for (size_t pos = 0; cl_mask_next_base64(s, n, pos, &b, &plain); pos = b.end) {
+    for (size_t pos = from; cl_mask_next_base64(s, n, pos, &b, &plain); pos = b.end) {
         count += find(mask, cl_buf_str(&plain), plain.len, found, arg, depth + 1);
     }
     cl_buf_fini(&plain);
@@ -58,10 +63,11 @@ static size_t find_softly(const struct cl_mask *mask, const char *s, size_t n, f
 static size_t find(const struct cl_mask *mask, const char *s, size_t n, found_fn *found, void *arg,
                    unsigned depth)
 {
-    if (cl_mask_search(s, n, 0) == n) {
+    size_t first = cl_mask_search(s, n, 0);
+    if (first == n) {
         return 0;
     }
-    size_t count = find_in_base64(mask, s, n, found, arg, depth);
+    size_t count = find_in_base64(mask, s, n, first_run(s, first), found, arg, depth);
     return count + (cl_mask_is_soft(s, n) ? find_softly(mask, s, n, found, arg)
                                           : cl_mask_find_tokens(mask, s, n, found, arg));
 }
@@ -75,15 +81,16 @@ size_t cl_mask_find_text(const struct cl_mask *mask, const char *s, size_t n, fo
 /* ---------------------------------------------------------------- masking */
 
 /* What is in base64. False when nothing was to do: *out stays as it was. */
-static bool apply_in_base64(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
-                            struct cl_buf *out, struct cl_mask_tally *tally, unsigned depth)
+static bool apply_in_base64(const struct cl_mask *mask, const char *s, size_t n, size_t from,
+                            size_t limit, struct cl_buf *out, struct cl_mask_tally *tally,
+                            unsigned depth)
 {
     struct cl_buf plain, masked;
     struct cl_base64 b;
     size_t done = 0;
     cl_buf_init(&plain, SIZE_MAX / 2);
     cl_buf_init(&masked, SIZE_MAX / 2);
-    for (size_t pos = 0; cl_mask_next_base64(s, n, pos, &b, &plain); pos = b.end) {
+    for (size_t pos = from; cl_mask_next_base64(s, n, pos, &b, &plain); pos = b.end) {
         bool differs = false;
         cl_buf_reset(&masked);
         apply(mask, cl_buf_str(&plain), plain.len, limit, &masked, &differs, tally, depth + 1,
@@ -103,14 +110,14 @@ static bool apply_in_base64(const struct cl_mask *mask, const char *s, size_t n,
     return done > 0;
 }
 
-/* Every layer once. */
-static void apply_once(const struct cl_mask *mask, const char *s, size_t n, size_t limit,
-                       struct cl_buf *out, bool *changed, struct cl_mask_tally *tally,
+/* Every layer once; base64 from that byte on. */
+static void apply_once(const struct cl_mask *mask, const char *s, size_t n, size_t from,
+                       size_t limit, struct cl_buf *out, bool *changed, struct cl_mask_tally *tally,
                        unsigned depth)
 {
     struct cl_buf within;
     cl_buf_init(&within, SIZE_MAX / 2);
-    if (may_hold_base64(s, n, depth) && apply_in_base64(mask, s, n, limit, &within, tally, depth)) {
+    if (depth < DEPTH_MAX && apply_in_base64(mask, s, n, from, limit, &within, tally, depth)) {
         s = cl_buf_str(&within);
         n = within.len;
         *changed = true;
@@ -124,10 +131,12 @@ static void apply_once(const struct cl_mask *mask, const char *s, size_t n, size
     cl_buf_fini(&within);
 }
 
-/* Did what was written make an address in a layer? (Its plain tokens never do.) */
-static bool is_unsettled(const struct cl_mask *mask, const char *s, size_t n, unsigned depth)
+/* Did what was written from that byte on make an address in a layer? (Its plain tokens never do.)
+ */
+static bool is_unsettled(const struct cl_mask *mask, const char *s, size_t n, size_t from,
+                         unsigned depth)
 {
-    return find_in_base64(mask, s, n, NULL, NULL, depth) > 0 ||
+    return find_in_base64(mask, s, n, from, NULL, NULL, depth) > 0 ||
            (cl_mask_is_soft(s, n) && find_softly(mask, s, n, NULL, NULL) > 0);
 }
 
@@ -149,11 +158,13 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
     size_t start = out->len;
     bool differs = false;
     struct cl_buf again;
-    if (cl_mask_search(s, n, 0) == n) {
+    size_t first = cl_mask_search(s, n, 0);
+    if (first == n) {
         cl_buf_add(out, s, n);
         return;
     }
-    apply_once(mask, s, n, limit, out, &differs, tally, depth);
+    size_t from = first_run(s, first);
+    apply_once(mask, s, n, from, limit, out, &differs, tally, depth);
     *changed = *changed || differs;
     if (!differs || out->failed) {
         return;
@@ -162,11 +173,15 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
     if (wraps && cl_mask_wrap(s, n, cl_buf_str(out) + start, out->len - start, &again)) {
         put_again(out, start, &again);
     }
-    for (unsigned round = 1; is_unsettled(mask, cl_buf_str(out) + start, out->len - start, depth);
-         round++) {
+    if (out->len - start < from || memcmp(s, out->data + start, from) != 0) {
+        from = 0; /* a local part is replaced that began before its at-sign was found */
+    }
+    for (unsigned round = 1;
+         is_unsettled(mask, cl_buf_str(out) + start, out->len - start, from, depth); round++) {
+        from = 0;
         cl_buf_reset(&again);
-        apply_once(mask, cl_buf_str(out) + start, out->len - start, limit, &again, &differs, tally,
-                   depth);
+        apply_once(mask, cl_buf_str(out) + start, out->len - start, from, limit, &again, &differs,
+                   tally, depth);
         put_again(out, start, &again);
         if (round == ROUNDS_MAX) {
             out->failed = true; /* no such value is known; it is refused rather than let through */

@@ -434,10 +434,22 @@ static bool wrap(const char *before, size_t n_before, const char *s, size_t n, u
     return depth < DEPTH_MAX && wrap_strings(before, n_before, s, n, depth, mark, out);
 }
 
+/* Does it name the encoding anywhere? The letter is rare, so this is fast. */
+static bool names_printable(const char *s, size_t n, char first)
+{
+    static const char name[] = "quoted-printable";
+    const char *end = s + n, *p = memchr(s, first, n);
+    while (p &&
+           ((size_t)(end - p) < sizeof name - 1 || strncasecmp(p, name, sizeof name - 1) != 0)) {
+        p = memchr(p + 1, first, (size_t)(end - p) - 1);
+    }
+    return p != NULL;
+}
+
 bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out)
 {
-    if (!cl_mask_is_soft(before, n_before) && !memmem(before, n_before, "uoted-", 6) &&
-        !memmem(before, n_before, "UOTED-", 6)) {
+    if (!cl_mask_is_soft(before, n_before) && !names_printable(before, n_before, 'q') &&
+        !names_printable(before, n_before, 'Q')) {
         return false;
     }
     struct cl_buf mark;

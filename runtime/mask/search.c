@@ -416,6 +416,9 @@ size_t cl_mask_find_hit(const char *s, size_t n, size_t pos)
 
 size_t cl_mask_find_run(const char *s, size_t n, size_t pos)
 {
+    if (n - pos < RUN_BYTES) {
+        return n;
+    }
 #ifdef __x86_64__
     if (has_avx2(n)) {
         return find_run_avx2(s, n, pos);
