@@ -214,11 +214,15 @@ static bool is_in_sink(const char *s, const char *sink)
     return at && at > s && strcmp(at + 1, sink) == 0;
 }
 
-/* An address overwritten, but for its opening quote. */
+/* An address overwritten, but for its opening quote. Bytes above ASCII stay above: whether the
+ * whole is text must not change. */
 static bool is_overwritten(const char *s, size_t n)
 {
-    bool quoted = *s == '"';
-    return strlen(s) == n && strspn(s + quoted, DIGEST) == n - quoted;
+    size_t done = *s == '"';
+    while (s[done] && strchr(DIGEST, s[done] & 0x7F)) {
+        done++;
+    }
+    return done == n && s[n] == '\0';
 }
 
 /* What became of the address, when everything around it is as it was; NULL else. */
