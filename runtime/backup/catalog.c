@@ -7,6 +7,7 @@
 #include "base/embed.h"
 #include "plan.h"
 #include "pg/session.h"
+#include "width.h"
 
 enum {
     TABLES_MAX = 1000000,  /* more are refused */
@@ -33,7 +34,7 @@ enum {
     R_PARTITIONED,
     R_RANK
 };
-enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED, C_CHARS };
+enum { C_RELID, C_NAME, C_TYPID, C_TYPMOD, C_TYPE, C_GENERATED };
 
 static PGresult *run_sql(PGconn *conn, const char *path, struct cl_err *err)
 {
@@ -47,14 +48,9 @@ static int by_oid(const void *a, const void *b)
     return (*x)->oid < (*y)->oid ? -1 : (*x)->oid > (*y)->oid;
 }
 
-/* A constraint on its length is a limit like that of its type. */
-static void limit_chars(struct cl_type_class *class, const char *chars)
+static uint32_t oid_at(const PGresult *r, int row, int column)
 {
-    size_t limit = strtoul(chars, NULL, 10); /* 0: there is none */
-    if (class->type == CL_MASK_TEXT && limit > 0 &&
-        (class->max_chars == 0 || limit < class->max_chars)) {
-        class->max_chars = limit;
-    }
+    return (uint32_t)strtoul(PQgetvalue(r, row, column), NULL, 10);
 }
 
 static void add_column(struct cl_catalog *catalog, struct cl_table *table, struct cl_column *column,
@@ -63,14 +59,35 @@ static void add_column(struct cl_catalog *catalog, struct cl_table *table, struc
     const PGresult *r = catalog->column_rows;
     column->name = PQgetvalue(r, row, C_NAME);
     column->type = PQgetvalue(r, row, C_TYPE);
-    uint32_t type = (uint32_t)strtoul(PQgetvalue(r, row, C_TYPID), NULL, 10);
+    uint32_t type = oid_at(r, row, C_TYPID);
     int typmod = (int)strtol(PQgetvalue(r, row, C_TYPMOD), NULL, 10);
     cl_types_classify(&catalog->types, type, typmod, &column->class);
-    limit_chars(&column->class, PQgetvalue(r, row, C_CHARS));
     table->n_columns++;
     table->text_like |= column->class.text_like;
     if (!column->class.binary) {
         table->format = CL_COPY_TEXT;
+    }
+}
+
+/* Constraints that say how long a text may be are limits like varchar's. *row is the first of
+ * width_rows that is not of a table before this one. */
+static void narrow(const struct cl_catalog *catalog, const struct cl_table *table,
+                   struct cl_column *column, int *row)
+{
+    enum { W_RELID, W_NAME, W_EXPR, W_CALLED };
+    const PGresult *r = catalog->width_rows;
+    struct cl_type_class *class = &column->class;
+    while (*row < PQntuples(r) && oid_at(r, *row, W_RELID) < table->oid) {
+        ++*row;
+    }
+    for (int i = *row; i < PQntuples(r) && oid_at(r, i, W_RELID) == table->oid; i++) {
+        size_t width = strcmp(PQgetvalue(r, i, W_NAME), column->name) == 0
+                           ? cl_width_of_check(PQgetvalue(r, i, W_EXPR), PQgetvalue(r, i, W_CALLED))
+                           : 0;
+        if (width > 0 && class->type == CL_MASK_TEXT && class->form == CL_BINARY_PLAIN &&
+            (class->max_chars == 0 || width < class->max_chars)) {
+            class->max_chars = width;
+        }
     }
 }
 
@@ -91,8 +108,9 @@ static bool add_columns(struct cl_catalog *catalog, struct cl_err *err)
     qsort(order, catalog->n_tables, sizeof(struct cl_table *), by_oid);
     size_t at = 0;
     size_t used = 0;
+    int width = 0;
     for (int row = 0; row < n; row++) {
-        uint32_t oid = (uint32_t)strtoul(PQgetvalue(catalog->column_rows, row, C_RELID), NULL, 10);
+        uint32_t oid = oid_at(catalog->column_rows, row, C_RELID);
         while (at < catalog->n_tables && order[at]->oid < oid) {
             at++;
         }
@@ -103,7 +121,8 @@ static bool add_columns(struct cl_catalog *catalog, struct cl_err *err)
         if (order[at]->n_columns == 0) {
             order[at]->columns = &catalog->columns[used];
         }
-        add_column(catalog, order[at], &catalog->columns[used++], row);
+        add_column(catalog, order[at], &catalog->columns[used], row);
+        narrow(catalog, order[at], &catalog->columns[used++], &width);
     }
     free(order);
     return true;
@@ -116,7 +135,9 @@ static bool load(struct cl_catalog *catalog, PGconn *conn, bool whole, struct cl
         cl_pg_query(conn, cl_embedded("runtime/backup/tables.sql")->data, 1, params, err);
     catalog->column_rows =
         catalog->table_rows ? run_sql(conn, "runtime/backup/columns.sql", err) : NULL;
-    if (!catalog->column_rows || !cl_types_load(&catalog->types, conn, catalog->column_rows, err)) {
+    catalog->width_rows =
+        catalog->column_rows ? run_sql(conn, "runtime/backup/column_widths.sql", err) : NULL;
+    if (!catalog->width_rows || !cl_types_load(&catalog->types, conn, catalog->column_rows, err)) {
         return false;
     }
     const PGresult *r = catalog->table_rows;
@@ -130,7 +151,7 @@ static bool load(struct cl_catalog *catalog, PGconn *conn, bool whole, struct cl
     }
     for (int i = 0; i < PQntuples(r); i++) {
         struct cl_table *table = &catalog->tables[i];
-        table->oid = (uint32_t)strtoul(PQgetvalue(r, i, R_OID), NULL, 10);
+        table->oid = oid_at(r, i, R_OID);
         table->schema = PQgetvalue(r, i, R_SCHEMA);
         table->name = PQgetvalue(r, i, R_NAME);
         table->bytes = strtoull(PQgetvalue(r, i, R_BYTES), NULL, 10);
@@ -434,6 +455,7 @@ void cl_catalog_fini(struct cl_catalog *catalog)
     cl_types_fini(&catalog->types);
     PQclear(catalog->table_rows);
     PQclear(catalog->column_rows);
+    PQclear(catalog->width_rows);
     PQclear(catalog->sequence_rows);
     PQclear(catalog->matviews);
     free(catalog->tables);

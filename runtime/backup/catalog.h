@@ -70,6 +70,7 @@ struct cl_catalog {
     struct cl_types types;         /* owner of the type rows */
     PGresult *table_rows;          /* what the strings point into */
     PGresult *column_rows;         /* same */
+    PGresult *width_rows;          /* of column_widths.sql */
     PGresult *sequence_rows;       /* same */
 };
 
