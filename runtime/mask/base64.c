@@ -445,16 +445,33 @@ bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *
     return found;
 }
 
-/* Appends a character, or a sign of padding, that takes so much of what is left of a line. */
-static void put(const struct cl_base64 *b, const char *bytes, size_t n, size_t width, size_t *left,
-                struct cl_buf *out)
+/* One base64 on its way into a text. */
+struct writer {
+    const struct cl_base64 *b; /* its style */
+    struct cl_buf *out;        /* where it goes */
+    size_t chars;              /* written so far, without padding */
+    size_t left;               /* columns that are left of the line */
+};
+
+/* Makes room for so many columns. No soft line break is where its "=" might be padding. */
+static void make_room(struct writer *w, size_t columns)
 {
-    if (b->columns && *left < width) {
-        cl_buf_add(out, b->eol, b->eol_len);
-        *left = b->columns;
+    bool before = w->b->soft && w->left == 1 && w->chars % 4 == 2;
+    if (w->b->columns && (w->left < columns || before)) {
+        cl_buf_add(w->out, w->b->eol, w->b->eol_len);
+        w->left = w->b->columns;
     }
-    cl_buf_add(out, bytes, n);
-    *left -= *left < width ? *left : width;
+    w->left -= w->left < columns ? w->left : columns;
+}
+
+static void put_char(struct writer *w, char c)
+{
+    make_room(w, 1);
+    if (c == '/') {
+        cl_buf_add(w->out, w->b->slash, w->b->slash_len);
+    }
+    cl_buf_addc(w->out, c);
+    w->chars++;
 }
 
 void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, struct cl_buf *out)
@@ -462,25 +479,24 @@ void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, 
     static const char standard[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const char *alphabet = b->url ? safe : standard;
-    size_t left = b->first, sign_len = b->sign ? strlen(b->sign) : 0;
+    struct writer w = {.b = b, .out = out, .left = b->first};
+    /* In lines it goes never without: the last one would be a word of the text below. */
+    bool lines = b->columns && !b->soft && (n + 2) / 3 * 4 > b->first;
+    const char *sign = !b->sign && lines ? "=" : b->sign;
     for (size_t i = 0; i < n; i += 3) {
-        size_t bytes = n - i < 3 ? n - i : 3;
+        size_t bytes = n - i < 3 ? n - i : 3, signs = sign ? 3 - bytes : 0;
         uint32_t bits = 0;
         for (size_t k = 0; k < 3; k++) {
             bits = bits << 8 | (k < bytes ? (unsigned char)plain[i + k] : 0);
         }
         for (size_t k = 0; k <= bytes; k++) {
-            char c = alphabet[bits >> (18 - 6 * k) & 63];
-            if (c == '/' && b->slash_len > 0) {
-                put(b, b->slash, b->slash_len, 1, &left, out);
-                cl_buf_addc(out, c);
-            } else {
-                put(b, &c, 1, 1, &left, out);
-            }
+            put_char(&w, (b->url ? safe : standard)[bits >> (18 - 6 * k) & 63]);
         }
-        for (size_t k = bytes; b->sign && k < 3; k++) {
-            put(b, b->sign, sign_len, b->soft ? sign_len : 1, &left, out);
+        if (signs > 0) {
+            make_room(&w, b->soft ? signs * strlen(sign) : signs);
+        }
+        for (; signs > 0; signs--) {
+            cl_buf_adds(out, sign);
         }
     }
 }
