@@ -459,7 +459,8 @@ static bool add_link(struct check_plan *plan, const struct cl_catalog *catalog, 
     if (cl_check_unbinds(from, r, row)) {
         return true;
     }
-    if (!from != !onto ||
+    bool shuffled = from && cl_mask_method_unit(from); /* no two columns alike */
+    if (!from != !onto || shuffled ||
         (from && strcmp(cl_mask_method_kind(from), cl_mask_method_kind(onto)) != 0)) {
         return add_apart(plan, row, err);
     }

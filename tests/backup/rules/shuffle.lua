@@ -12,6 +12,7 @@ local CASES = {
     ["s.person.doc"] = mask.shuffle(),
     ["s.person.photo"] = mask.shuffle(),
     ["s.loose.word"] = mask.shuffle(),
+    ["s.word.word"] = mask.shuffle(),
     ["s.event.what"] = mask.shuffle(),
   },
   kept = { ["s.person.mail"] = mask.shuffle() },
