@@ -102,13 +102,16 @@ valgrind: build/.have-build build/.have-test build/.have-valgrind
 	$(Q)V='$(V)' RUN_UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' \
 	    tests/run.sh test $(or $(ONLY),$(UNIT:%.c=build/test/%))
 
-# The mask under libFuzzer, from the kept corpus on; what it finds stays in build/fuzz.
+# The mask under libFuzzer, each target from its kept corpus on; what it finds stays in build/fuzz.
 FUZZ_S ?= 600
+FUZZ   ?= scanner plain json base64 soft bytes nested methods
 fuzz: build/.have-build build/.have-fuzz build/fuzz/mask_fuzz
-	@mkdir -p build/fuzz/corpus
-	$(Q)cd build/fuzz && ./mask_fuzz -max_len=1000 -max_total_time=$(FUZZ_S) corpus '$(CURDIR)/tests/mask/corpus'
+	$(Q)cd build/fuzz && for target in $(FUZZ); do \
+	    mkdir -p "corpus/$$target" && MASK_FUZZ=$$target ./mask_fuzz -max_len=1000 -max_total_time=$(FUZZ_S) \
+	        "corpus/$$target" "$(CURDIR)/tests/mask/corpus/$$target" || exit 1; \
+	done
 
-build/fuzz/mask_fuzz: tests/unit/mask_fuzz.c $(wildcard runtime/mask/*.[ch]) $(GEN).o
+build/fuzz/mask_fuzz: tests/unit/mask_fuzz.c tests/unit/mask_carriers.h $(wildcard runtime/mask/*.[ch]) $(GEN).o
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -std=c11 -D_GNU_SOURCE -DCL_FUZZ -fsanitize=fuzzer,address,undefined -Iruntime -o $@ \
 	    $(filter %.c,$^) $(patsubst %,runtime/base/%.c,buf err hash redact) $(GEN).o -lcrypto -lm
@@ -143,7 +146,7 @@ help:
 	@echo 'make test         every test (ONLY=FILE: one; V=1: their output)'
 	@echo 'make asan         every test under AddressSanitizer, LeakSanitizer and UBSan'
 	@echo 'make valgrind     the C tests under valgrind'
-	@echo 'make fuzz         the mask under libFuzzer (FUZZ_S=600: seconds)'
+	@echo 'make fuzz         the mask under libFuzzer (FUZZ_S=600: seconds a target; FUZZ=json: one)'
 	@echo 'make check        linters, formatting, banned functions'
 	@echo 'make bench        time cloner beside pg_dump, pgcopydb and others (SIZES="0.5 2 8" RUNS=3)'
 	@echo 'make bench-mask   time the mask beside memchr, and its Lua functions'

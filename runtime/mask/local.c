@@ -325,8 +325,7 @@ size_t cl_mask_local_whole(const char *s, size_t floor, size_t local, size_t at,
     if (w.close < w.n) {
         *close = first + w.units[w.close].at;
     }
-    size_t whole = first + w.units[w.start].at;
-    return whole < local ? whole : local;
+    return first + w.units[w.start].at;
 }
 
 size_t cl_mask_octets(const char *s, size_t from, size_t to)
