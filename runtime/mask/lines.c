@@ -434,22 +434,24 @@ static bool wrap(const char *before, size_t n_before, const char *s, size_t n, u
     return depth < DEPTH_MAX && wrap_strings(before, n_before, s, n, depth, mark, out);
 }
 
-/* Does it name the encoding anywhere? The letter is rare, so this is fast. */
-static bool names_printable(const char *s, size_t n, char first)
+/* Does it name the encoding anywhere? The hyphen is the rarest of its letters. */
+static bool names_printable(const char *s, size_t n)
 {
     static const char name[] = "quoted-printable";
-    const char *end = s + n, *p = memchr(s, first, n);
-    while (p &&
-           ((size_t)(end - p) < sizeof name - 1 || strncasecmp(p, name, sizeof name - 1) != 0)) {
-        p = memchr(p + 1, first, (size_t)(end - p) - 1);
+    enum { BEFORE = 6, AFTER = sizeof name - 1 - BEFORE }; /* letters before it, and from it on */
+    const char *end = s + n;
+    for (const char *p = s; (p = memchr(p, '-', (size_t)(end - p))) != NULL; p++) {
+        if (p - s >= BEFORE && end - p >= AFTER && (p[-1] | 32) == 'd' &&
+            strncasecmp(p - BEFORE, name, sizeof name - 1) == 0) {
+            return true;
+        }
     }
-    return p != NULL;
+    return false;
 }
 
 bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out)
 {
-    if (!cl_mask_is_soft(before, n_before) && !names_printable(before, n_before, 'q') &&
-        !names_printable(before, n_before, 'Q')) {
+    if (!cl_mask_is_soft(before, n_before) && !names_printable(before, n_before)) {
         return false;
     }
     struct cl_buf mark;
