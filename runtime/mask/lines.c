@@ -14,57 +14,19 @@ enum {
 
 /* ---------------------------------------------------------------- line ends */
 
-/* Bytes of \n or \u000a at s[pos], however often escaped; 0 when it is none. */
-static size_t backslashed(const char *s, size_t n, size_t pos, bool feed)
-{
-    size_t p = cl_mask_after_backslashes(s, n, pos);
-    if (p < n && s[p] == (feed ? 'n' : 'r')) {
-        return p + 1 - pos;
-    }
-    bool code =
-        n - p >= 5 && memcmp(s + p, "u000", 4) == 0 && (s[p + 4] | 32) == (feed ? 'a' : 'd');
-    return code ? p + 5 - pos : 0;
-}
-
-/* Bytes of &#10; or &#xA; at s[pos], however often escaped; 0 when it is none. */
-static size_t entity(const char *s, size_t n, size_t pos, bool feed)
-{
-    size_t p = pos + 1;
-    while (n - p >= 4 && memcmp(s + p, "amp;", 4) == 0) {
-        p += 4;
-    }
-    if (p == n || s[p] != '#') {
-        return 0;
-    }
-    p++;
-    bool hex = p < n && (s[p] | 32) == 'x';
-    p += hex;
-    while (p < n && s[p] == '0') {
-        p++;
-    }
-    const char *number = hex ? (feed ? "a;" : "d;") : feed ? "10;" : "13;";
-    size_t len = strlen(number);
-    return n - p >= len && strncasecmp(s + p, number, len) == 0 ? p + len - pos : 0;
-}
-
-/* Bytes of the line feed (else: carriage return) at s[pos]; 0 when there is none. */
+/* Bytes of the line feed (else: carriage return) at s[pos], \n or another escape of it, however
+ * often escaped; 0 when there is none. */
 static size_t control(const char *s, size_t n, size_t pos, bool feed)
 {
-    if (pos >= n) {
-        return 0;
+    if (pos >= n || s[pos] == '=' || !cl_mask_is_mark((unsigned char)s[pos])) {
+        return pos < n && s[pos] == (feed ? '\n' : '\r');
     }
-    switch (s[pos]) {
-    case '\n':
-        return feed;
-    case '\r':
-        return !feed;
-    case '\\':
-        return backslashed(s, n, pos, feed);
-    case '&':
-        return entity(s, n, pos, feed);
-    default:
-        return 0;
+    size_t p = cl_mask_after_backslashes(s, n, pos);
+    if (p > pos && p < n && s[p] == (feed ? 'n' : 'r')) {
+        return p + 1 - pos;
     }
+    struct cl_escape c = cl_mask_escape(s, n, pos);
+    return c.code == (feed ? '\n' : '\r') ? c.end - pos : 0;
 }
 
 size_t cl_mask_line_end(const char *s, size_t n, size_t pos)
@@ -101,7 +63,7 @@ size_t cl_mask_next_soft(const char *s, size_t n, size_t pos, size_t *len)
 static size_t find_line_end(const char *s, size_t n, size_t pos, bool bare, size_t *len)
 {
     for (size_t p = pos; p < n; p++) {
-        if (s[p] != '\n' && s[p] != '\r' && s[p] != '\\' && s[p] != '&') {
+        if (s[p] != '\n' && s[p] != '\r' && !cl_mask_is_mark((unsigned char)s[p])) {
             continue;
         }
         *len = cl_mask_line_end(s, n, p);
