@@ -203,7 +203,7 @@ struct overwriting {
 };
 
 /* A hash of what stands there, in letters: keyed, nobody can find out by guessing what it was.
- * Bytes above ASCII stay above it, so that the value is judged as before. */
+ * Bytes above ASCII become some that no UTF-8 has, so that the value is judged as before. */
 static void overwrite(void *arg, size_t from, size_t to)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -219,8 +219,9 @@ static void overwrite(void *arg, size_t from, size_t to)
     }
     cl_buf_fini(&decoded);
     for (size_t i = 0; from + i < to; i++) {
-        unsigned char above = (unsigned char)o->s[from + i] & 0x80;
-        o->s[from + i] = (char)(letters[digest[i % CL_SHA256_BYTES] & 31] | above);
+        bool above = (unsigned char)o->s[from + i] >= 0x80;
+        uint8_t hash = digest[i % CL_SHA256_BYTES];
+        o->s[from + i] = above ? (char)(0xF8 | (hash & 7)) : letters[hash & 31];
     }
 }
 

@@ -219,7 +219,7 @@ static bool is_in_sink(const char *s, const char *sink)
 static bool is_overwritten(const char *s, size_t n)
 {
     size_t done = *s == '"';
-    while (s[done] && strchr(DIGEST, s[done] & 0x7F)) {
+    while (s[done] && ((unsigned char)s[done] >= 0xF8 || strchr(DIGEST, s[done]))) {
         done++;
     }
     return done == n && s[n] == '\0';
