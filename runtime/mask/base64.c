@@ -14,6 +14,7 @@ enum {
     LINE_END_MOST = 32,  /* bytes of a line end that is looked for backwards */
     SHORT_BYTES = 32,    /* random bytes this short look like text now and then ... */
     PIECE_LEAST = 12,    /* fewer characters below a break are a word more often than not */
+    NEAR_BYTES = 32,     /* of an escape that is looked for backwards */
     CERTAIN_BYTES = 128, /* ... and never when there are so many without a control character */
 };
 
@@ -47,13 +48,28 @@ static size_t escaped_slash(const char *s, size_t n, size_t pos)
     return p > pos && p < n && s[p] == '/' ? p + 1 - pos : 0;
 }
 
+static bool is_sign(uint32_t code)
+{
+    return code == '+' || code == '/';
+}
+
+/* Bytes of the plus or slash at s[pos] that is written as an escape; 0 when there is none. */
+static size_t escaped_sign(const char *s, size_t n, size_t pos)
+{
+    if (pos >= n || s[pos] == '=' || !cl_mask_is_mark((unsigned char)s[pos])) {
+        return 0;
+    }
+    struct cl_escape c = cl_mask_escape(s, n, pos);
+    return is_sign(c.code) ? c.end - pos : escaped_slash(s, n, pos);
+}
+
 /* Bytes of the character at s[pos]; 0 when there is none. */
 static inline size_t char_bytes(const char *s, size_t n, size_t pos, bool url)
 {
     if (pos < n && value_of(s[pos], url)) {
         return 1;
     }
-    return pos < n && s[pos] == '\\' && !url ? escaped_slash(s, n, pos) : 0;
+    return url ? 0 : escaped_sign(s, n, pos);
 }
 
 static size_t run_end(const char *s, size_t n, size_t pos, bool url, size_t *chars)
@@ -108,8 +124,9 @@ static size_t decode_run(struct decoder *d, const char *s, size_t n, char *out)
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned value = value_of(s[i], d->url);
-        if (value == 0) { /* a backslash before a slash */
-            continue;
+        if (value == 0) { /* a sign that is escaped */
+            value = value_of(cl_mask_escape(s, n, i).code == '+' ? '+' : '/', false);
+            i += escaped_sign(s, n, i) - 1;
         }
         d->bits = d->bits << 6 | (value - 1);
         d->have += 6;
@@ -317,22 +334,47 @@ static bool after_escape(const char *s, size_t pos)
            (pos > 5 && s[pos - 6] == '\\' && s[pos - 5] == 'u' && are_hex(s + pos - 4, 4));
 }
 
-/* Does a run begin at s[pos]? The letters of an escape before it are none of it. */
+/* The escape, but of quoted-printable, that holds the byte at s[pos] or ends before it; the longest
+ * one, which begins at *start, not before floor. */
+static struct cl_escape escape_around(const char *s, size_t n, size_t floor, size_t pos,
+                                      size_t *start)
+{
+    struct cl_escape longest = {.end = 0};
+    for (size_t p = pos; p > floor && pos - p < NEAR_BYTES; p--) {
+        unsigned char before = (unsigned char)s[p - 1];
+        if (!cl_mask_may_spell(before)) {
+            break;
+        }
+        if (before == '=' || !cl_mask_is_mark(before)) {
+            continue;
+        }
+        struct cl_escape c = cl_mask_escape(s, n, p - 1);
+        if (c.end > p && c.end >= pos) {
+            longest = c;
+            *start = p - 1;
+        }
+    }
+    return longest;
+}
+
+/* Does a run begin at s[pos]? What is of an escape before it is none of it. */
 static bool starts(const char *s, size_t n, size_t pos, bool url)
 {
+    size_t unused;
     if (char_bytes(s, n, pos, url) == 0) {
         return false;
     }
     if (pos > 0 && s[pos - 1] == '\\' && (s[pos] == '/' || s[pos] == '\\')) {
         return false; /* inside of an escaped slash */
     }
-    return pos == 0 || !value_of(s[pos - 1], url) || after_escape(s, pos);
+    bool first = pos == 0 || !value_of(s[pos - 1], url) || after_escape(s, pos);
+    return first && (url || !is_sign(escape_around(s, n, 0, pos, &unused).code));
 }
 
 /* May the byte belong to an escape, or begin padding or a soft line break? */
 static inline bool is_mark(char c)
 {
-    return c == '=' || c == '%' || c == '\\';
+    return c == '=' || c == '%' || c == '\\' || c == '&';
 }
 
 /* Is a run that stands alone too short, or no text? Most are: words, names, keys. They are told
@@ -406,14 +448,34 @@ static bool read_either(const char *s, size_t n, size_t pos, struct cl_base64 *b
     return any;
 }
 
-/* How it escapes slashes: as the first that is escaped. */
-static void note_slash(const char *s, struct cl_base64 *b)
+/* How it escapes its signs: as the first that is, or as padding is. */
+static void note_sign(const char *s, struct cl_base64 *b)
 {
-    const char *end = s + b->end, *p = memchr(s + b->begin, '\\', b->end - b->begin);
-    for (; p && b->slash_len == 0; p = memchr(p + 1, '\\', (size_t)(end - p) - 1)) {
-        size_t len = escaped_slash(s, b->end, (size_t)(p - s));
-        b->slash = p;
-        b->slash_len = len > 0 ? len - 1 : 0;
+    for (size_t p = b->begin; p < b->end && b->plus_len == 0; p++) {
+        b->plus = s + p;
+        b->plus_len = escaped_sign(s, b->end, p);
+    }
+    bool code = b->plus_len == 0 && b->sign && (b->sign[0] == '%' || b->sign[0] == '\\');
+    if (code) {
+        b->plus = b->sign[0] == '%' ? "%2B" : "\\u002B";
+        b->plus_len = strlen(b->plus);
+    }
+}
+
+/* Where the base64 begins that escaped signs cut before the long run at s[run], not before floor.
+ */
+static size_t begin_before(const char *s, size_t n, size_t floor, size_t run)
+{
+    size_t p = run, start;
+    for (;;) {
+        while (p > floor && value_of(s[p - 1], false)) {
+            p--;
+        }
+        struct cl_escape c = escape_around(s, n, floor, p, &start);
+        if (!is_sign(c.code)) {
+            return c.end <= p ? p : c.end < run ? c.end : run;
+        }
+        p = start;
     }
 }
 
@@ -422,23 +484,27 @@ bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *
 {
     struct cl_buf both[2];
     bool found = false;
+    size_t floor = pos;
     cl_buf_init(&both[0], SIZE_MAX / 2);
     cl_buf_init(&both[1], SIZE_MAX / 2);
     while (!found && (pos = cl_mask_find_run(s, n, pos)) < n) {
+        size_t begin = begin_before(s, n, floor, pos), unused;
+        found = begin < pos && read_either(s, n, begin, b, both, &unused);
         while (!found && pos < n && cl_mask_is_dense((unsigned char)s[pos])) {
-            if (s[pos] == '\\' && escaped_slash(s, n, pos) == 0) {
+            if (s[pos] == '\\' && escaped_sign(s, n, pos) == 0) {
                 pos += n - pos > 1 && s[pos + 1] && strchr("bfnrt", s[pos + 1]) ? 2 : 1;
             } else {
                 found = read_either(s, n, pos, b, both, &pos);
             }
         }
+        floor = pos;
     }
     if (found) {
         struct cl_buf text = both[b->url];
         both[b->url] = *plain;
         *plain = text;
         wrap_body(s, b);
-        note_slash(s, b);
+        note_sign(s, b);
     }
     cl_buf_fini(&both[0]);
     cl_buf_fini(&both[1]);
@@ -464,13 +530,36 @@ static void make_room(struct writer *w, size_t columns)
     w->left -= w->left < columns ? w->left : columns;
 }
 
+/* A plus or a slash, escaped as others are: by the last letter or digit of an escape they are told
+ * from each other, %2B %2F, &#43; &#47;. Where there is none, \/, a plus is not escaped. */
+static void put_sign(struct writer *w, char c)
+{
+    static const char plus[] = "Bb3", slash[] = "Ff7";
+    const char *from = c == '+' ? slash : plus, *to = c == '+' ? plus : slash;
+    const char *s = w->b->plus;
+    size_t k = w->b->plus_len;
+    while (k > 0 && !(cl_mask_class((unsigned char)s[k - 1]) & (CL_LETTER | CL_DIGIT))) {
+        k--;
+    }
+    if (k == 0) {
+        bool escaped = c == '/' && w->b->plus_len > 0;
+        cl_buf_add(w->out, escaped ? s : &c, escaped ? w->b->plus_len : 1);
+        return;
+    }
+    const char *other = strchr(from, s[k - 1]);
+    cl_buf_add(w->out, s, k - 1);
+    cl_buf_addc(w->out, other ? to[other - from] : s[k - 1]);
+    cl_buf_add(w->out, s + k, w->b->plus_len - k);
+}
+
 static void put_char(struct writer *w, char c)
 {
     make_room(w, 1);
-    if (c == '/') {
-        cl_buf_add(w->out, w->b->slash, w->b->slash_len);
+    if (is_sign((unsigned char)c)) {
+        put_sign(w, c);
+    } else {
+        cl_buf_addc(w->out, c);
     }
-    cl_buf_addc(w->out, c);
     w->chars++;
 }
 

@@ -254,17 +254,17 @@ bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, 
 
 /* Base64 inside a text. */
 struct cl_base64 {
-    size_t begin;      /* its first byte ... */
-    size_t end;        /* ... and the byte after it, padding included */
-    size_t first;      /* characters of its first line ... */
-    size_t columns;    /* ... and of each other but the last; 0: it is one line, however long */
-    const char *eol;   /* columns: what ends a line; the text's */
-    size_t eol_len;    /* bytes of eol */
-    bool soft;         /* eol is a soft line break */
-    const char *sign;  /* how a sign of padding is written; NULL: it goes without */
-    const char *slash; /* what escapes a slash; the text's */
-    size_t slash_len;  /* bytes of slash, without the "/" */
-    bool url;          /* with "-" and "_" for "+" and "/" */
+    size_t begin;     /* its first byte ... */
+    size_t end;       /* ... and the byte after it, padding included */
+    size_t first;     /* characters of its first line ... */
+    size_t columns;   /* ... and of each other but the last; 0: it is one line, however long */
+    const char *eol;  /* columns: what ends a line; the text's */
+    size_t eol_len;   /* bytes of eol */
+    bool soft;        /* eol is a soft line break */
+    const char *sign; /* how a sign of padding is written; NULL: it goes without */
+    const char *plus; /* a plus or slash that is an escape; the text's, or a constant */
+    size_t plus_len;  /* bytes of plus; 0: they are not escaped */
+    bool url;         /* with "-" and "_" for "+" and "/" */
 };
 
 /* The first base64 at or after pos, in one of the two alphabets, that holds text: *plain. */

@@ -25,10 +25,12 @@ static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
     static const char *const pads[] = {"=", "", "%3D", "\\u003d", "=3D"};
-    static const char *const slashes[] = {"/", "\\/", "\\\\\\/"};
+    static const char *const signs[][2] = {{"+", "/"},        {"+", "\\/"},     {"+", "\\\\\\/"},
+                                           {"%2B", "%2F"},    {"\\u002B", "/"}, {"&#43;", "&#47;"},
+                                           {"%252b", "%252f"}};
     static const uint32_t widths[] = {76, 64, 60, 0, 0, 0};
     const char *alphabet = alphabets[noise(2)], *pad = pads[noise(5)], *eol = breaks[noise(8)];
-    const char *slash = slashes[noise(3)];
+    const char *const *sign = signs[noise(sizeof signs / sizeof *signs)];
     uint32_t width = widths[noise(6)], column = 0;
     for (size_t i = 0; i < plain->len; i += 3) {
         size_t bytes = plain->len - i < 3 ? plain->len - i : 3;
@@ -43,7 +45,7 @@ static void add_base64(struct cl_buf *out, const struct cl_buf *plain)
         for (size_t k = 0; k < 4; k++) {
             if (k <= bytes) {
                 char c = alphabet[bits >> (18 - 6 * k) & 63];
-                cl_buf_adds(out, c == '/' ? slash : (char[]){c, '\0'});
+                cl_buf_adds(out, c == '+' ? sign[0] : c == '/' ? sign[1] : (char[]){c, '\0'});
             } else {
                 cl_buf_adds(out, pad);
             }
@@ -285,6 +287,10 @@ static void layers_take_linear_time(void **state)
         "=61",
         "\\u000a",
         "AAAA\\\\/",
+        "AAAA%2B",
+        "a%2F",
+        "&#43;",
+        "AAAA\\u002B",
         "\"",
         "AQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQIDAQID\n",
         "YWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJjYWJj\n"};

@@ -167,7 +167,10 @@ module.exports.forms = {
   nested_base64_url_entity: (a) => base64(`to=${a("%26%2364%3B")}&x`),
   nested_base64_escape: (a) => base64(JSON.stringify({ mail: a("\\u0040") })),
   nested_base64_base64: (a) => base64(`data: ${base64(`write to ${a("&#64;")}`)}`),
-  nested_url_base64: (a) => encodeURIComponent(base64(`to ${a()}.`)),
+  nested_url_base64: (a) => encodeURIComponent(base64(`?>~?>~ to ${a()}.`)),
+  nested_url_data: (a) => encodeURIComponent(`data:text/plain;base64,${base64(`?>~?>~ to ${a()}.`)}`),
+  nested_escape_base64: (a) => base64(`?>~?>~ to ${a()}.`).replace(/[+/=]/g, (c) => `\\u00${hex(c.charCodeAt(0))}`),
+  nested_entity_base64: (a) => base64(`?>~?>~ to ${a()}.`).replace(/[+/=]/g, (c) => `&#${c.charCodeAt(0)};`),
 
   // mail
   header: (a) => `To: "Doe, Jane" <${a()}>,\r\n\t${a()},\r\n ${a()}\r\n`,
