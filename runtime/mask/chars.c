@@ -35,6 +35,7 @@ static bool may_end_address(unsigned char c)
  * 1 and 0xFFFD for a stray byte. */
 static size_t read_utf8(const char *s, size_t n, uint32_t *code)
 {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *u = (const unsigned char *)s;
     size_t len = u[0] >= 0xF0 && u[0] < 0xF8 ? 4 : u[0] >= 0xE0 ? 3 : u[0] >= 0xC0 ? 2 : 1;
     *code = 0xFFFD;
@@ -47,6 +48,9 @@ static size_t read_utf8(const char *s, size_t n, uint32_t *code)
             return 1;
         }
         c = c << 6 | (u[i] & 0x3F);
+    }
+    if (c < least[len]) { /* longer than need be: no character to anybody */
+        return 1;
     }
     *code = c;
     return len;
