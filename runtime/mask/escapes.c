@@ -13,6 +13,7 @@
 
 enum {
     LAYERS_MAX = 5,      /* of escapes of several kinds; %252540 and &amp;amp;#64; count once */
+    ESCAPED_MAX = 8,     /* backslashes of one that are escapes themselves */
     NAME_MAX_BYTES = 12, /* of an entity, its "#" and "x" included */
 };
 
@@ -112,7 +113,8 @@ static size_t braced(const struct view *v, size_t pos, uint32_t *value)
 static struct cl_escape backslash(const struct view *v, size_t pos)
 {
     struct cl_escape e = {.end = 0}, c = character(v, pos);
-    for (unsigned i = 1; c.end && c.code == '\\' && i < CL_BACKSLASHES_MAX; i++) {
+    unsigned most = v->layers == 0 ? CL_BACKSLASHES_MAX : ESCAPED_MAX;
+    for (unsigned i = 1; c.end && c.code == '\\' && i < most; i++) {
         c = character(v, c.end);
     }
     if (!c.end) {
