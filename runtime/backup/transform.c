@@ -6,8 +6,6 @@
 #include "base/hash.h"
 
 enum {
-    ROW_BYTES_MAX = 0x40000000 + 65536, /* PostgreSQL's own limit of a message, and some */
-    KEEP_BYTES = 1024 * 1024,           /* buffers wider than that are given back after use */
     JSONB_VERSION = 1,
     ARRAY_HEAD_BYTES = 12,     /* dimensions, whether there are NULLs, type of the elements */
     ARRAY_DIMENSION_BYTES = 8, /* of each: length and lower bound */
@@ -22,118 +20,6 @@ struct cl_method_use {
 };
 
 static const size_t NO_FIELD = SIZE_MAX;
-
-bool cl_rows_init(struct cl_rows *rows, enum cl_copy_format format, size_t n_fields,
-                  struct cl_err *err)
-{
-    memset(rows, 0, sizeof *rows);
-    rows->format = format;
-    rows->n_fields = n_fields;
-    rows->began = format == CL_COPY_TEXT;
-    rows->fields = calloc(n_fields + 1, sizeof *rows->fields);
-    cl_buf_init(&rows->carry, ROW_BYTES_MAX);
-    return rows->fields || cl_fail(err, CL_TRANSIENT, "ENOMEM", "out of memory");
-}
-
-void cl_rows_fini(struct cl_rows *rows)
-{
-    free(rows->fields);
-    rows->fields = NULL;
-    cl_buf_fini(&rows->carry);
-}
-
-/* Gives a buffer that has served a wide row back. */
-static void trim(struct cl_buf *b)
-{
-    if (b->cap > KEEP_BYTES) {
-        cl_buf_fini(b);
-    }
-}
-
-bool cl_rows_feed(struct cl_rows *rows, const char *bytes, size_t n, struct cl_err *err)
-{
-    if (rows->carry.len == 0) {
-        trim(&rows->carry);
-        rows->at = bytes;
-        rows->left = n;
-        rows->in_carry = false;
-        return true;
-    }
-    if (!cl_buf_add(&rows->carry, bytes, n)) {
-        return cl_fail(err, CL_INVALID, "E_ROW_TOO_WIDE",
-                       "row %llu is wider than 1 GB, PostgreSQL's limit of a message",
-                       (unsigned long long)rows->n + 1);
-    }
-    rows->at = rows->carry.data;
-    rows->left = rows->carry.len;
-    rows->in_carry = true;
-    return true;
-}
-
-/* Keeps what is left for the next chunk. */
-static enum cl_row_status need_more(struct cl_rows *rows)
-{
-    if (rows->in_carry) {
-        cl_buf_shift(&rows->carry, rows->carry.len - rows->left);
-    } else if (rows->left > 0 && !cl_buf_add(&rows->carry, rows->at, rows->left)) {
-        return CL_ROW_BAD;
-    }
-    rows->left = 0;
-    return CL_ROW_MORE;
-}
-
-enum cl_row_status cl_rows_next(struct cl_rows *rows)
-{
-    size_t used = 0;
-    enum cl_row_status status;
-    if (rows->ended) {
-        return rows->left == 0 ? CL_ROW_MORE : CL_ROW_BAD; /* nothing may follow the trailer */
-    }
-    if (rows->left == 0) {
-        return need_more(rows);
-    }
-    if (!rows->began) {
-        status = cl_row_binary_header(rows->at, rows->left, &used);
-        if (status != CL_ROW_OK) {
-            return status == CL_ROW_MORE ? need_more(rows) : status;
-        }
-        rows->began = true;
-        rows->at += used;
-        rows->left -= used;
-        return cl_rows_next(rows);
-    }
-    if (rows->format == CL_COPY_BINARY) {
-        status = cl_row_binary(rows->at, rows->left, rows->n_fields, rows->fields, &used);
-    } else {
-        status =
-            cl_row_text(rows->at, rows->left, rows->n_fields, rows->fields, &used, &rows->scanned);
-    }
-    if (status == CL_ROW_MORE) {
-        return need_more(rows);
-    }
-    if (status == CL_ROW_BAD) {
-        return status;
-    }
-    rows->row = rows->at;
-    rows->row_bytes = used;
-    rows->at += used;
-    rows->left -= used;
-    if (status == CL_ROW_END) {
-        rows->ended = true;
-        if (rows->in_carry && rows->left == 0) {
-            cl_buf_reset(&rows->carry);
-        }
-    } else {
-        rows->n++;
-    }
-    return status;
-}
-
-bool cl_rows_complete(const struct cl_rows *rows)
-{
-    bool rest = rows->left > 0 || rows->carry.len > 0;
-    return !rest && (rows->ended || rows->format == CL_COPY_TEXT);
-}
 
 /* Is a field of the binary format text, but for the version before jsonb, or, unless a method wants
  * it, bytes? */
@@ -210,9 +96,9 @@ bool cl_transform_init(struct cl_transform *t, const struct cl_mask *mask,
     t->schema = table->schema;
     t->table = table->name;
     t->columns = table->columns;
-    cl_buf_init(&t->value, ROW_BYTES_MAX);
-    cl_buf_init(&t->by, ROW_BYTES_MAX);
-    cl_buf_init(&t->masked, ROW_BYTES_MAX);
+    cl_buf_init(&t->value, CL_ROW_BYTES_MAX);
+    cl_buf_init(&t->by, CL_ROW_BYTES_MAX);
+    cl_buf_init(&t->masked, CL_ROW_BYTES_MAX);
     if (!cl_rows_init(&t->rows, format, table->n_columns, err)) {
         return false;
     }
@@ -315,7 +201,7 @@ static bool field_text(struct cl_transform *t, size_t i, const struct cl_field *
         --*n;
     }
     if (t->rows.format == CL_COPY_TEXT && *n > 0 && memchr(*text, '\\', *n)) {
-        trim(scratch);
+        cl_buf_trim(scratch, CL_ROWS_KEEP_BYTES);
         cl_buf_reset(scratch);
         if (!cl_text_unescape(scratch, *text, *n)) {
             return cl_transform_bad(t, err);
@@ -487,7 +373,7 @@ static bool sweep_bytes(struct cl_transform *t, size_t i, struct cl_err *err)
                 "a method makes a value that is not bytes in the form \\x6f6c65");
         return row_error(t, i, err);
     }
-    trim(&t->value);
+    cl_buf_trim(&t->value, CL_ROWS_KEEP_BYTES);
     cl_buf_reset(&t->value);
     return cl_mask_apply(t->mask, NULL, CL_CARRIER_BYTES, cl_buf_str(made), made->len, 0, &t->value,
                          &changed, &t->tally, err) ||
@@ -512,7 +398,7 @@ static bool mask_text(struct cl_transform *t, size_t i, struct cl_buf *out, stru
         }
         n = t->value.len;
     }
-    trim(&t->masked);
+    cl_buf_trim(&t->masked, CL_ROWS_KEEP_BYTES);
     cl_buf_reset(&t->masked);
     if (!mask_value(t, i, text, n, &t->masked, &is_null, &changed, err)) {
         return false;

@@ -30,6 +30,13 @@ void cl_buf_reset(struct cl_buf *b)
     }
 }
 
+void cl_buf_trim(struct cl_buf *b, size_t keep_bytes)
+{
+    if (b->cap > keep_bytes) {
+        cl_buf_fini(b);
+    }
+}
+
 bool cl_buf_reserve(struct cl_buf *b, size_t more)
 {
     if (b->failed || more > b->max - b->len) {

@@ -24,6 +24,9 @@ void cl_buf_init(struct cl_buf *b, size_t max_bytes);
 void cl_buf_fini(struct cl_buf *b);  /* zeroed or finished memory is fine */
 void cl_buf_reset(struct cl_buf *b); /* empties it, keeps the memory, forgets a failure */
 
+/* Gives the memory, and what is in it, back when there is more than keep_bytes of it. */
+void cl_buf_trim(struct cl_buf *b, size_t keep_bytes);
+
 bool cl_buf_reserve(struct cl_buf *b, size_t more); /* room for `more` bytes beyond len */
 bool cl_buf_add(struct cl_buf *b, const void *bytes, size_t n);
 bool cl_buf_addc(struct cl_buf *b, char c);
