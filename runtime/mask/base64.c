@@ -479,6 +479,19 @@ static size_t begin_before(const char *s, size_t n, size_t floor, size_t run)
     }
 }
 
+size_t cl_mask_base64_from(const char *s, size_t n, size_t first)
+{
+    size_t from = first, before;
+    do {
+        before = from;
+        while (from > 0 && cl_mask_is_dense((unsigned char)s[from - 1])) {
+            from--;
+        }
+        from = begin_before(s, n, 0, from);
+    } while (from < before);
+    return from;
+}
+
 bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *b,
                          struct cl_buf *plain)
 {

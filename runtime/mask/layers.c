@@ -22,16 +22,6 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
 
 /* ---------------------------------------------------------------- finding */
 
-/* Where base64 may begin, given the first thing the search has found: a run before that is shorter
- * than what it looks for, but may go on behind. */
-static size_t first_run(const char *s, size_t first)
-{
-    while (first > 0 && cl_mask_is_dense((unsigned char)s[first - 1])) {
-        first--;
-    }
-    return first;
-}
-
 static size_t find_in_base64(const struct cl_mask *mask, const char *s, size_t n, size_t from,
                              found_fn *found, void *arg, unsigned depth)
 {
@@ -67,7 +57,7 @@ static size_t find(const struct cl_mask *mask, const char *s, size_t n, found_fn
     if (first == n) {
         return 0;
     }
-    size_t count = find_in_base64(mask, s, n, first_run(s, first), found, arg, depth);
+    size_t count = find_in_base64(mask, s, n, cl_mask_base64_from(s, n, first), found, arg, depth);
     return count + (cl_mask_is_soft(s, n) ? find_softly(mask, s, n, found, arg)
                                           : cl_mask_find_tokens(mask, s, n, found, arg));
 }
@@ -163,7 +153,7 @@ static void apply(const struct cl_mask *mask, const char *s, size_t n, size_t li
         cl_buf_add(out, s, n);
         return;
     }
-    size_t from = first_run(s, first);
+    size_t from = cl_mask_base64_from(s, n, first);
     apply_once(mask, s, n, from, limit, out, &differs, tally, depth);
     *changed = *changed || differs;
     if (!differs || out->failed) {

@@ -267,6 +267,10 @@ struct cl_base64 {
     bool url;         /* with "-" and "_" for "+" and "/" */
 };
 
+/* Where base64 may begin, given the first thing the search has found: a run before that is shorter
+ * than what it looks for, but may go on behind, also behind an escaped sign. */
+size_t cl_mask_base64_from(const char *s, size_t n, size_t first);
+
 /* The first base64 at or after pos, in one of the two alphabets, that holds text: *plain. */
 bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *b,
                          struct cl_buf *plain);
