@@ -275,6 +275,8 @@ size_t cl_mask_base64_from(const char *s, size_t n, size_t first);
 bool cl_mask_next_base64(const char *s, size_t n, size_t pos, struct cl_base64 *b,
                          struct cl_buf *plain);
 
+/* base64_write.c */
+
 /* Appends other text in the same style. */
 void cl_mask_put_base64(const struct cl_base64 *b, const char *plain, size_t n, struct cl_buf *out);
 
