@@ -448,6 +448,22 @@ static bool read_either(const char *s, size_t n, size_t pos, struct cl_base64 *b
     return any;
 }
 
+bool cl_mask_are_words(const char *s, size_t pos, size_t end, size_t loose)
+{
+    size_t word;
+    for (size_t p = pos; p + LEAST_CHARS <= end;) {
+        bool any = p - pos <= loose;
+        for (unsigned url = 0; url < 2; url++) {
+            bool begins = value_of(s[p], url) && (any || !value_of(s[p - 1], url));
+            if (begins && !is_word(s, end, p, url, &word)) {
+                return false;
+            }
+        }
+        p = any ? p + 1 : next_start(s, end, p);
+    }
+    return true;
+}
+
 /* How it escapes its signs: as the first that is, or as padding is. */
 static void note_sign(const char *s, struct cl_base64 *b)
 {

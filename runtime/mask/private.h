@@ -169,7 +169,8 @@ static inline bool cl_mask_is_dense(unsigned char c)
     return cl_mask_class(c) & (CL_IN_LABEL | CL_PLUS) || c == '/' || c == '=' || c == '\\';
 }
 
-/* Where the first 16 bytes in a row begin at or after pos that may stand in base64; n for none. */
+/* Where the first 16 bytes in a row begin at or after pos that may be base64, words aside; n for
+ * none. */
 size_t cl_mask_find_run(const char *s, size_t n, size_t pos);
 
 /* Is there anything an at-sign could be made of, or base64? */
@@ -251,6 +252,10 @@ size_t cl_mask_next_soft(const char *s, size_t n, size_t pos, size_t *len);
 bool cl_mask_wrap(const char *before, size_t n_before, const char *s, size_t n, struct cl_buf *out);
 
 /* base64.c */
+
+/* Are the bytes from pos to end, which stand alone and none of which is part of an escape, words
+ * and keys? Up to `loose` of the first may not belong to the others. */
+bool cl_mask_are_words(const char *s, size_t pos, size_t end, size_t loose);
 
 /* Base64 inside a text. */
 struct cl_base64 {

@@ -16,6 +16,7 @@
 enum {
     LANES = 16,
     RUN_BYTES = 16,      /* of base64: fewer in a row are words */
+    LINE_LEAST = 60,     /* bytes of a line of base64 that goes on below */
     WINDOW_BYTES = 4096, /* looked at for one thing, then for the other, while
                             they are near */
 };
@@ -177,12 +178,75 @@ static size_t find_run_portable(const char *s, size_t n, size_t pos)
     return n;
 }
 
+static inline bool is_capital(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+/* What may be part of an escape that goes on with base64 or ends before it (%2B, &#43;), of its
+ * padding or of a line's end. */
+static inline bool is_mark(char c)
+{
+    return c == '=' || c == '\\' || c == '%' || c == '&' || c == ';';
+}
+
+enum { LENGTH_BYTES = 4 }; /* before a value in binary COPY data */
+
+/* How many of the bytes from s[pos] on may be the length of the value behind them? Whole rows are
+ * searched, too; a length that reaches there begins with a byte that is no text, but for
+ * one of 512 MB. */
+static size_t length_bytes(const char *s, size_t n, size_t pos)
+{
+    bool any = n >> 29 > 0;
+    for (size_t k = 1; k <= LENGTH_BYTES && k <= pos; k++) {
+        any = any || (unsigned char)s[pos - k] < ' ';
+    }
+    return any ? LENGTH_BYTES - 1 : 0;
+}
+
+/*
+ * Is the run at s[pos] a word, a name or a key, alone? *end is set to the byte after it.
+ *
+ * It is when there are only small letters, digits and signs: base64 of text with an at-sign has a
+ * capital letter, whatever spells the at-sign and however often it is wrapped again
+ * (tests/unit/mask_plain_test.c proves it). For an at-sign in full width, U+FF20, that holds for
+ * one layer, where it may also be 77yg.
+ */
+static bool is_harmless(const char *s, size_t n, size_t pos, size_t *end)
+{
+    size_t p = pos;
+    bool capital = false, alone = pos == 0 || !is_mark(s[pos - 1]);
+    for (; alone && p < n && cl_mask_is_dense((unsigned char)s[p]); p++) {
+        alone = !is_mark(s[p]);
+        capital = capital || is_capital(s[p]) ||
+                  (s[p] == 'y' && p - pos >= 2 && s[p - 1] == '7' && s[p - 2] == '7');
+    }
+    *end = p;
+    if (!alone || p - pos >= LINE_LEAST || (p < n && is_mark(s[p]))) {
+        return false;
+    }
+    return !capital || cl_mask_are_words(s, pos, p, length_bytes(s, n, pos));
+}
+
+/* The first run between pos and end that may be base64; end for none. */
+static size_t find_base64(const char *s, size_t n, size_t pos, size_t end)
+{
+    size_t behind;
+    while (pos < end && (pos = find_run_portable(s, end, pos)) < end) {
+        if (!is_harmless(s, n, pos, &behind)) {
+            return pos;
+        }
+        pos = behind;
+    }
+    return end;
+}
+
 static size_t search_portable(const char *s, size_t n, size_t pos)
 {
     for (;;) {
         size_t end = n - pos > WINDOW_BYTES ? pos + WINDOW_BYTES : n;
         size_t hit = find_hit_portable(s, end, pos, true);
-        size_t run = find_run_portable(s, hit, pos);
+        size_t run = find_base64(s, n, pos, hit);
         if (run < hit || hit < end || end == n) {
             return run < hit ? run : hit < end ? hit : n;
         }
@@ -326,10 +390,37 @@ static size_t settle(const struct place *at, uint64_t may, bool escapes, uint64_
         size_t begin = at->from + (size_t)__builtin_ctzll(runs) - (RUN_BYTES - 1);
         size_t end = at->n - at->from > BLOCK ? at->from + BLOCK : at->n;
         end = hit < end ? hit : end;
-        size_t found = begin < end ? find_run_portable(at->s, end, begin) : end;
+        size_t found = find_base64(at->s, at->n, begin, end);
         hit = found < end ? found : hit;
     }
     return hit;
+}
+
+/* Capital letters, marks, and any 7y. No two of the marks have the same low half. */
+INLINE_AVX2 __m256i not_plain(const char *p)
+{
+    const __m256i set = TABLE(NO, NO, NO, NO, NO, '%', '&', NO, NO, NO, NO, ';', '\\', '=', NO, NO);
+    __m256i bytes = load(p), seven = _mm256_cmpeq_epi8(load(p - 1), _mm256_set1_epi8('7'));
+    __m256i capital = _mm256_and_si256(_mm256_cmpgt_epi8(bytes, _mm256_set1_epi8('A' - 1)),
+                                       _mm256_cmpgt_epi8(_mm256_set1_epi8('Z' + 1), bytes));
+    __m256i mark = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(set, bytes), bytes);
+    __m256i y = _mm256_and_si256(seven, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('y')));
+    return _mm256_or_si256(_mm256_or_si256(capital, mark), y);
+}
+
+/* Are the runs that end in the block plain? Asked only of those that are in it whole, or in it and
+ * the bytes before the first block; the others are looked at one by one. */
+INLINE_AVX2 bool are_plain(const struct place *at, uint64_t runs)
+{
+    const uint64_t began_before = ((uint64_t)1 << (RUN_BYTES - 1)) - 1;
+    if (runs >> (BLOCK - 1) || __builtin_popcountll(runs) > LINE_LEAST - RUN_BYTES) {
+        return false;
+    }
+    if (runs & began_before && (at->from != BEFORE || is_capital(at->s[0]) ||
+                                is_capital(at->s[1]) || is_mark(at->s[0]) || is_mark(at->s[1]))) {
+        return false;
+    }
+    return bits_of(&at->b, not_plain(at->b.low), not_plain(at->b.high)) == 0;
 }
 
 /* The same; *last is what run_ends() keeps. */
@@ -341,6 +432,7 @@ INLINE_AVX2 size_t judge(const struct place *at, unsigned what, uint64_t last[4]
     }
     if (what & RUNS) {
         runs = run_ends(bits_of(&at->b, may_be_dense(at->b.low), may_be_dense(at->b.high)), last);
+        runs = runs && are_plain(at, runs) ? 0 : runs;
     }
     if (__builtin_expect((may | runs) == 0, 1)) {
         return at->n;
@@ -424,7 +516,7 @@ size_t cl_mask_find_run(const char *s, size_t n, size_t pos)
         return find_run_avx2(s, n, pos);
     }
 #endif
-    return find_run_portable(s, n, pos);
+    return find_base64(s, n, pos, n);
 }
 
 size_t cl_mask_search(const char *s, size_t n, size_t pos)

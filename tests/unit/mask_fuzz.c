@@ -145,6 +145,15 @@ static bool read_anything(const char *s, size_t n, struct cl_buf *text)
     return cl_buf_add(text, s, n);
 }
 
+static bool has_dense_run(const char *s, size_t n)
+{
+    size_t many = 0;
+    for (size_t i = 0; i < n && many < 16; i++) {
+        many = cl_mask_is_dense((unsigned char)s[i]) ? many + 1 : 0;
+    }
+    return many == 16;
+}
+
 /* A byte by itself that is not ASCII is not told from a word behind an equals sign: `TO=BERIT`. Nor
  * does base64 in it know what carries it, whose padding is an equals sign. */
 static void soft(const char *s, size_t n)
@@ -159,8 +168,7 @@ static void soft(const char *s, size_t n)
             add_code(&text, (unsigned char)s[i]);
         }
     }
-    bool dense = cl_mask_find_run(s, n, 0) < n;
-    printable.read = dense ? read_anything : read_printable;
+    printable.read = has_dense_run(s, n) ? read_anything : read_printable;
     carried(&printable, cl_buf_str(&text), text.len);
     cl_buf_fini(&text);
 }

@@ -37,24 +37,54 @@ static uint32_t next_random(uint32_t below)
     return (random_state >> 8) % below;
 }
 
+static bool is_base64(char c)
+{
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                              "+/-_=\\";
+    return c && strchr(all, c);
+}
+
 static bool is_run(const char *s, size_t n)
 {
     for (size_t i = 0; i < 16; i++) {
-        static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                  "+/-_=\\";
-        if (i == n || !s[i] || !strchr(all, s[i])) {
+        if (i == n || !is_base64(s[i])) {
             return false;
         }
     }
     return true;
 }
 
-static size_t slow_run(const char *s, size_t n, size_t pos)
+static bool is_mark_of_escape(char c)
 {
-    while (pos < n && !is_run(s + pos, n - pos)) {
-        pos++;
+    return c && strchr("=\\%&;", c);
+}
+
+/* Is the run at s[pos], with all that goes on with it, a word or a key? */
+static bool slow_word(const char *s, size_t n, size_t pos, size_t *end)
+{
+    bool mark = pos > 0 && is_mark_of_escape(s[pos - 1]), capital = false;
+    size_t p = pos;
+    for (; p < n && is_base64(s[p]); p++) {
+        mark = mark || is_mark_of_escape(s[p]);
+        capital = capital || (s[p] >= 'A' && s[p] <= 'Z') ||
+                  (p >= pos + 2 && memcmp(s + p - 2, "77y", 3) == 0);
     }
-    return pos;
+    *end = p;
+    return !mark && p - pos < 60 && (p == n || !is_mark_of_escape(s[p])) &&
+           (!capital || cl_mask_are_words(s, pos, p, length_bytes(s, n, pos)));
+}
+
+/* The first run that may be base64 and whose first 16 bytes end before `until`. */
+static size_t slow_run(const char *s, size_t n, size_t pos, size_t until)
+{
+    while (pos < until) {
+        size_t end = pos + 1;
+        if (is_run(s + pos, until - pos) && !slow_word(s, n, pos, &end)) {
+            return pos;
+        }
+        pos = end;
+    }
+    return until;
 }
 
 /* May the number of an at-sign stand there, after the n bytes before? */
@@ -124,8 +154,8 @@ static size_t slow(const char *s, size_t n, size_t pos, bool escapes)
 
 static void compare_at(const char *s, size_t n, size_t pos)
 {
-    size_t hit = slow(s, n, pos, true), run = slow_run(s, hit, pos);
-    size_t plain = slow(s, n, pos, false), any_run = slow_run(s, n, pos);
+    size_t hit = slow(s, n, pos, true), run = slow_run(s, n, pos, hit);
+    size_t plain = slow(s, n, pos, false), any_run = slow_run(s, n, pos, n);
     assert_int_equal(cl_mask_find_hit(s, n, pos), plain);
     assert_int_equal(portable_find_hit(s, n, pos), plain);
     assert_int_equal(cl_mask_find_run(s, n, pos), any_run);
