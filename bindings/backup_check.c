@@ -1,32 +1,21 @@
 #include "backup_check.h"
 
+#include "fields.h"
 #include "mask_scan.h"
-
-static void set_string(lua_State *L, const char *name, const char *value)
-{
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
 
 /* Absent when it is empty. */
 static void opt_string(lua_State *L, const char *name, const char *value)
 {
     if (value[0]) {
-        set_string(L, name, value);
+        cl_set_string(L, name, value);
     }
-}
-
-static void set_count(lua_State *L, const char *name, uint64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
 }
 
 /* Absent when it is 0. */
 static void opt_count(lua_State *L, const char *name, uint64_t value)
 {
     if (value > 0) {
-        set_count(L, name, value);
+        cl_set_count(L, name, value);
     }
 }
 
@@ -36,13 +25,13 @@ static void push_columns(lua_State *L, const struct cl_check_result *result)
     for (size_t i = 0; i < result->n_columns; i++) {
         const struct cl_check_column *column = &result->columns[i];
         lua_createtable(L, 0, 9);
-        set_string(L, "schema", column->schema);
-        set_string(L, "table", column->table);
-        set_string(L, "column", column->column);
-        set_count(L, "changed", column->changed);
-        set_count(L, "shortened", column->shortened);
-        set_count(L, "squeezed", column->squeezed);
-        set_count(L, "unfit", column->unfit);
+        cl_set_string(L, "schema", column->schema);
+        cl_set_string(L, "table", column->table);
+        cl_set_string(L, "column", column->column);
+        cl_set_count(L, "changed", column->changed);
+        cl_set_count(L, "shortened", column->shortened);
+        cl_set_count(L, "squeezed", column->squeezed);
+        cl_set_count(L, "unfit", column->unfit);
         opt_count(L, "limit", column->limit);
         opt_count(L, "needed", column->needed);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -55,11 +44,11 @@ static void push_findings(lua_State *L, const struct cl_check_result *result)
     for (size_t i = 0; i < result->n_findings; i++) {
         const struct cl_check_finding *finding = &result->findings[i];
         lua_createtable(L, 0, 10);
-        set_string(L, "kind", finding->kind);
-        set_string(L, "schema", finding->schema);
-        set_string(L, "table", finding->table);
-        set_string(L, "columns", finding->columns);
-        set_count(L, "count", finding->count);
+        cl_set_string(L, "kind", finding->kind);
+        cl_set_string(L, "schema", finding->schema);
+        cl_set_string(L, "table", finding->table);
+        cl_set_string(L, "columns", finding->columns);
+        cl_set_count(L, "count", finding->count);
         opt_string(L, "name", finding->name);
         opt_string(L, "other", finding->other);
         opt_string(L, "sample", finding->sample);
@@ -74,9 +63,9 @@ static void push_gaps(lua_State *L, const struct cl_check_result *result)
     lua_createtable(L, (int)result->n_gaps, 0);
     for (size_t i = 0; i < result->n_gaps; i++) {
         lua_createtable(L, 0, 3);
-        set_string(L, "kind", result->gaps[i].kind);
-        set_string(L, "name", result->gaps[i].name);
-        set_string(L, "reason", result->gaps[i].reason);
+        cl_set_string(L, "kind", result->gaps[i].kind);
+        cl_set_string(L, "name", result->gaps[i].name);
+        cl_set_string(L, "reason", result->gaps[i].reason);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -87,12 +76,12 @@ static void push_references(lua_State *L, const struct cl_check_result *result)
     for (size_t i = 0; i < result->n_references; i++) {
         const struct cl_check_reference *reference = &result->references[i];
         lua_createtable(L, 0, 6);
-        set_string(L, "schema", reference->schema);
-        set_string(L, "table", reference->table);
-        set_string(L, "column", reference->column);
-        set_string(L, "name", reference->name);
-        set_string(L, "other", reference->other);
-        set_count(L, "count", reference->count);
+        cl_set_string(L, "schema", reference->schema);
+        cl_set_string(L, "table", reference->table);
+        cl_set_string(L, "column", reference->column);
+        cl_set_string(L, "name", reference->name);
+        cl_set_string(L, "other", reference->other);
+        cl_set_count(L, "count", reference->count);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "fields.h"
 #include "host/await.h"
 #include "host/host.h"
 #include "loop/timer.h"
@@ -66,12 +67,6 @@ static void cancel_wait(struct cl_wait *wait)
     }
 }
 
-static void set_count(lua_State *L, const char *name, unsigned long long value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
 /* Absent when there is nothing to say. */
 static void set_text(lua_State *L, const char *name, const char *text)
 {
@@ -104,12 +99,12 @@ static void push_progress(lua_State *L, struct cl_job *job)
     cl_work_copy_phase(work, phase);
     cl_work_copy_note(work, note);
     lua_createtable(L, 0, 12);
-    set_count(L, "done", atomic_load(&p->done));
-    set_count(L, "total", atomic_load(&p->total));
-    set_count(L, "bytes", atomic_load(&p->bytes));
-    set_count(L, "rows", atomic_load(&p->rows));
-    set_count(L, "parts_done", atomic_load(&p->parts_done));
-    set_count(L, "parts_total", atomic_load(&p->parts_total));
+    cl_set_count(L, "done", atomic_load(&p->done));
+    cl_set_count(L, "total", atomic_load(&p->total));
+    cl_set_count(L, "bytes", atomic_load(&p->bytes));
+    cl_set_count(L, "rows", atomic_load(&p->rows));
+    cl_set_count(L, "parts_done", atomic_load(&p->parts_done));
+    cl_set_count(L, "parts_total", atomic_load(&p->parts_total));
     set_text(L, "phase", phase);
     set_text(L, "note", note);
     set_objects(L, work);

@@ -8,22 +8,11 @@
 #include "backup/scan.h"
 #include "base/clock.h"
 #include "base/embed.h"
+#include "fields.h"
 #include "host/await.h"
 #include "job.h"
 #include "mask.h"
 #include "pg/session.h"
-
-static void set_string(lua_State *L, const char *name, const char *value)
-{
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_count(lua_State *L, const char *name, uint64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
 
 static void push_places(lua_State *L, const struct cl_scan_result *r)
 {
@@ -31,12 +20,12 @@ static void push_places(lua_State *L, const struct cl_scan_result *r)
     for (size_t i = 0; i < r->n_places; i++) {
         const struct cl_scan_place *place = &r->places[i];
         lua_createtable(L, 0, 6);
-        set_string(L, "schema", place->schema);
-        set_string(L, "table", place->table);
-        set_string(L, "column", place->column);
-        set_string(L, "domain", place->domain);
-        set_string(L, "sample", place->sample);
-        set_count(L, "count", place->count);
+        cl_set_string(L, "schema", place->schema);
+        cl_set_string(L, "table", place->table);
+        cl_set_string(L, "column", place->column);
+        cl_set_string(L, "domain", place->domain);
+        cl_set_string(L, "sample", place->sample);
+        cl_set_count(L, "count", place->count);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -49,9 +38,9 @@ static void push_kept(lua_State *L, const struct cl_scan_result *r)
         lua_createtable(L, 0, 4);
         lua_pushfstring(L, "%s.%s", kept->schema, kept->table);
         lua_setfield(L, -2, "table");
-        set_string(L, "column", kept->column);
-        set_string(L, "reason", kept->reason);
-        set_count(L, "count", kept->count);
+        cl_set_string(L, "column", kept->column);
+        cl_set_string(L, "reason", kept->reason);
+        cl_set_count(L, "count", kept->count);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -61,8 +50,8 @@ static void push_gaps(lua_State *L, const struct cl_scan_result *r)
     lua_createtable(L, (int)r->n_gaps, 0);
     for (size_t i = 0; i < r->n_gaps; i++) {
         lua_createtable(L, 0, 2);
-        set_string(L, "kind", r->gaps[i].kind);
-        set_string(L, "name", r->gaps[i].name);
+        cl_set_string(L, "kind", r->gaps[i].kind);
+        cl_set_string(L, "name", r->gaps[i].name);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -73,11 +62,11 @@ void cl_definitions_push(lua_State *L, const struct cl_scan_definition *list, si
     for (size_t i = 0; i < n; i++) {
         const struct cl_scan_definition *one = &list[i];
         lua_createtable(L, 0, 5);
-        set_string(L, "kind", one->kind);
-        set_string(L, "object", one->object);
-        set_string(L, "domain", one->domain);
-        set_string(L, "sample", one->sample);
-        set_count(L, "count", one->count);
+        cl_set_string(L, "kind", one->kind);
+        cl_set_string(L, "object", one->object);
+        cl_set_string(L, "domain", one->domain);
+        cl_set_string(L, "sample", one->sample);
+        cl_set_count(L, "count", one->count);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -89,26 +78,26 @@ static int push_result(lua_State *L, void *arg)
     char iso[CL_ISO_BYTES];
     cl_clock_iso(r->taken_at_ms, iso);
     lua_newtable(L);
-    set_count(L, "version", 2);
+    cl_set_count(L, "version", 2);
     lua_newtable(L);
-    set_string(L, "system_identifier", r->system_identifier);
-    set_string(L, "oid", r->database_oid);
-    set_string(L, "name", r->database);
-    set_string(L, "server_version", r->server_version);
+    cl_set_string(L, "system_identifier", r->system_identifier);
+    cl_set_string(L, "oid", r->database_oid);
+    cl_set_string(L, "name", r->database);
+    cl_set_string(L, "server_version", r->server_version);
     lua_setfield(L, -2, "database");
-    set_string(L, "snapshot", r->snapshot);
-    set_string(L, "snapshot_xmax", r->last_xid);
-    set_string(L, "taken_at", iso);
+    cl_set_string(L, "snapshot", r->snapshot);
+    cl_set_string(L, "snapshot_xmax", r->last_xid);
+    cl_set_string(L, "taken_at", iso);
     lua_newtable(L);
-    set_count(L, "tables", r->tables);
-    set_count(L, "columns", r->columns);
-    set_count(L, "rows", r->rows);
-    set_count(L, "values", r->values);
-    set_count(L, "bytes", r->bytes);
-    set_count(L, "large_objects", r->large_objects);
-    set_count(L, "definitions", r->definitions);
+    cl_set_count(L, "tables", r->tables);
+    cl_set_count(L, "columns", r->columns);
+    cl_set_count(L, "rows", r->rows);
+    cl_set_count(L, "values", r->values);
+    cl_set_count(L, "bytes", r->bytes);
+    cl_set_count(L, "large_objects", r->large_objects);
+    cl_set_count(L, "definitions", r->definitions);
     lua_setfield(L, -2, "scanned");
-    set_count(L, "leaks", r->leaks);
+    cl_set_count(L, "leaks", r->leaks);
     push_places(L, r);
     lua_setfield(L, -2, "places");
     push_kept(L, r);

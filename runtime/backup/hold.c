@@ -248,7 +248,7 @@ static bool join(struct cl_hold *hold, struct cl_keeper *keeper, struct cl_watch
         return false;
     }
     if (strcmp(h->options, options) != 0) {
-        snprintf(lost, size, "other options are asked for now");
+        snprintf(lost, size, "it is asked for with other options");
         return false;
     }
     if (!cl_keeper_follow(keeper, watch, spec->source, h->snapshot, err)) {

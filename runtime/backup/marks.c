@@ -98,7 +98,7 @@ static bool same_copy(const PGresult *header, const struct cl_copy *copy, const 
     if (options && strcmp(PQgetvalue(header, 0, 2), copy->token) == 0) {
         return true;
     }
-    const char *why = !options                    ? "other options are asked for now"
+    const char *why = !options                    ? "it is asked for with other options"
                       : copy->lost && *copy->lost ? copy->lost
                                                   : "its rows come from elsewhere now";
     return cl_fail(

@@ -174,7 +174,7 @@ static bool is_in_tag(const char *s, size_t from, size_t p)
 }
 
 /* Where a line that is too long may be broken: after a blank, else after a mark that base64 is not
- * made of; 0 for nowhere. A break in a tag would be in the way of XML. */
+ * made of; 0 when there is none. A break in a tag would be in the way of XML. */
 static size_t place_to_break(const char *s, size_t from, bool markup)
 {
     static const char *const marks[] = {" \t", "<;"};

@@ -176,7 +176,8 @@ struct cl_mask_tally {
 /*
  * Where the first byte at or after pos stands that may be of an address, however a carrier writes
  * it; n when there is none. A value that lies whole in bytes without one stays as it is, so rows
- * can be searched at once instead of each value.
+ * can be searched at once instead of each value, also with lengths of four bytes between them,
+ * their highest byte first.
  */
 size_t cl_mask_search(const char *s, size_t n, size_t pos);
 

@@ -190,11 +190,10 @@ static inline bool is_mark(char c)
     return c == '=' || c == '\\' || c == '%' || c == '&' || c == ';';
 }
 
-enum { LENGTH_BYTES = 4 }; /* before a value in binary COPY data */
+enum { LENGTH_BYTES = 4 }; /* before a value, when records are searched whole */
 
-/* How many of the bytes from s[pos] on may be the length of the value behind them? Whole rows are
- * searched, too; a length that reaches there begins with a byte that is no text, but for
- * one of 512 MB. */
+/* How many of the bytes from s[pos] on may be the length of the value behind them? One that reaches
+ * there begins with a byte that is no text, but for one of 512 MB. */
 static size_t length_bytes(const char *s, size_t n, size_t pos)
 {
     bool any = n >> 29 > 0;

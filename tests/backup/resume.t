@@ -110,7 +110,7 @@ ok "and says why" says 'was lost \(its connection to the source broke' "$said"
 
 killed copy_batch:3 "$(fresh resume_keeper)" altered >/dev/null
 said=$(stream "$(fresh resume_keeper)" altered exclude=crm7.email_item)
-ok "other options need another snapshot" says 'was lost \(other options are asked for now\)' "$said"
+ok "other options need another snapshot" says 'was lost \(it is asked for with other options\)' "$said"
 said=$(stream "$(fresh resume_keeper)" odd exclude=crm7.emial_item)
 ok "what the keeper cannot do is told" says '"class":"not_found","code":"E_NO_TABLE".*emial_item' "$said"
 said=$(verb stream source="$source_dsn" password=wrong target="$(fresh resume_keeper)" resume=odd)

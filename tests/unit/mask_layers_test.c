@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-#include "base/buf.h"
-#include "mask/mask.h"
+#include "mask_help.h"
 #include "noise.h"
 
 enum { ROUNDS = 10000, VALUE_BYTES_MAX = 1 << 20, DEPTH_MAX = 3 };
@@ -180,53 +179,10 @@ static void add_json(struct cl_buf *out, const struct cl_buf *text)
     cl_buf_addc(out, '"');
 }
 
-static void print_bytes(const char *label, const struct cl_buf *value)
-{
-    struct cl_buf line;
-    cl_buf_init(&line, 8 * VALUE_BYTES_MAX);
-    for (size_t i = 0; i < value->len; i++) {
-        unsigned char c = (unsigned char)value->data[i];
-        cl_buf_addf(&line, c >= ' ' && c < 0x7F && c != '\\' && c != '"' ? "%c" : "\\%03o", c);
-    }
-    print_error("%s: \"%s\"\n", label, cl_buf_str(&line));
-    cl_buf_fini(&line);
-}
-
-static struct cl_buf apply(const struct cl_mask *mask, enum cl_carrier carrier,
-                           const struct cl_buf *in, struct cl_mask_tally *tally)
-{
-    struct cl_buf out;
-    struct cl_err err;
-    bool changed;
-    cl_buf_init(&out, 1 << 24);
-    if (!cl_mask_apply(mask, NULL, carrier, cl_buf_str(in), in->len, 0, &out, &changed, tally,
-                       &err)) {
-        print_bytes("value", in);
-        fail_msg("%s", err.message);
-    }
-    return out;
-}
-
 static void check(const struct cl_mask *mask, enum cl_carrier carrier, const struct cl_buf *in)
 {
-    struct cl_mask_tally tally = {0}, again = {0};
-    const char *s = cl_buf_str(in);
-    size_t found = cl_mask_find(mask, NULL, carrier, s, in->len, NULL, NULL);
-    struct cl_buf once = apply(mask, carrier, in, &tally);
-    struct cl_buf twice = apply(mask, carrier, &once, &again);
-    size_t left = cl_mask_find(mask, NULL, carrier, cl_buf_str(&once), once.len, NULL, NULL);
-    bool stable =
-        once.len == twice.len && memcmp(cl_buf_str(&once), cl_buf_str(&twice), once.len) == 0;
-    bool seen = !found || cl_mask_search(s, in->len, 0) < in->len;
-    if (left || !stable || !seen || (found > 0) != (tally.masked > 0)) {
-        print_bytes("value", in);
-        print_bytes("masked", &once);
-        print_bytes("again", &twice);
-        fail_msg("%zu found, %zu masked, %zu left%s", found, (size_t)tally.masked, left,
-                 seen ? "" : ", not seen by the fast search");
-    }
-    cl_buf_fini(&once);
-    cl_buf_fini(&twice);
+    struct cl_buf masked = apply_and_check(mask, carrier, in);
+    cl_buf_fini(&masked);
 }
 
 static void promises_hold_for_layers(void **state)
